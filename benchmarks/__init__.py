@@ -1,0 +1,1 @@
+"""Speed, measured beside the peers in the same run: `python -m benchmarks`. `harness.py` says how."""

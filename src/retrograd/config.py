@@ -1,0 +1,66 @@
+"""Settings, each in one place and each a context: nothing here changes numerics for code that did not ask.
+
+| setting | default | context |
+| --- | --- | --- |
+| default float dtype | float32 | ``with rg.default_dtype("float64"):`` |
+| debug mode (loops run as Python, source lines kept) | off | ``with rg.debug():`` |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import numpy as np
+
+from retrograd.errors import UnsupportedDtype
+
+_default_float: ContextVar[np.dtype] = ContextVar("default_float", default=np.dtype("float32"))
+_debug: ContextVar[bool] = ContextVar("debug", default=False)
+
+FLOATS = (np.dtype("float32"), np.dtype("float64"))
+INTEGERS = tuple(np.dtype(n) for n in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"))
+BOOL = np.dtype("bool")
+INT = np.dtype("int64")
+FLOAT64 = np.dtype("float64")
+SUPPORTED = frozenset((BOOL, *INTEGERS, *FLOATS))
+
+
+def default_float() -> np.dtype:
+    """The dtype that ints become when a function needs floats."""
+    return _default_float.get()
+
+
+@contextmanager
+def default_dtype(dtype: object) -> Iterator[None]:
+    """Within the context, integers become `dtype` (float32 or float64) where a function needs floats.
+
+    >>> import retrograd as rg
+    >>> with rg.default_dtype("float64"):
+    ...     rg.mean(rg.tensor([1, 2])).dtype
+    dtype('float64')
+    """
+    wanted = np.dtype(dtype)  # type: ignore[call-overload]
+    if wanted not in FLOATS:
+        raise UnsupportedDtype(f"default_dtype({wanted}): choose float32 or float64")
+    token = _default_float.set(wanted)
+    try:
+        yield
+    finally:
+        _default_float.reset(token)
+
+
+def debugging() -> bool:
+    """Whether `debug` is active."""
+    return _debug.get()
+
+
+@contextmanager
+def debug() -> Iterator[None]:
+    """Within the context loops run as plain Python and recorded operations keep the user's source line."""
+    token = _debug.set(True)
+    try:
+        yield
+    finally:
+        _debug.reset(token)

@@ -1,0 +1,133 @@
+"""Cells: the only mutable things. Parameters, buffers, optimiser slots, `.grad`, generators, settings such as `lr`.
+
+A cell owns one array. Reading hands out an immutable value and, outside staging, marks the cell *lent*: somebody may
+now see that very array. Eager assignment binds another array and never writes into the old one; a compiled program may
+write into the array only while the cell is not lent, and otherwise binds a fresh one.
+
+Cells never hold a box: `read` and `assign` go through the current interpreter (see `dispatch`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from itertools import chain, repeat
+from typing import Any
+
+import numpy as np
+
+from retrograd.core.box import Box, box
+from retrograd.core.sweep import Leaf
+from retrograd.core.types import ArrayType
+from retrograd.errors import CellError
+
+
+class Cell:
+    """A named place that holds one array, or nothing yet.
+
+    Args:
+        value: the first value, an ndarray that nobody else holds, or None for an absent one.
+        name: what messages call it.
+        requires_grad: whether what is computed from it is recorded.
+        type: the shape and dtype every value must have; that of `value` if it is given.
+        weak: the cell holds a number setting (a Python float): its dtype yields to that of what it meets.
+    """
+
+    __slots__ = ("__weakref__", "_grad", "_leaf", "array", "lent", "lock", "name", "requires_grad", "type", "weak")
+
+    def __init__(
+        self,
+        value: np.ndarray | None,
+        *,
+        name: str = "cell",
+        requires_grad: bool = False,
+        type: ArrayType | None = None,
+        weak: bool = False,
+    ) -> None:
+        if type is None and value is not None:
+            type = ArrayType(value.shape, value.dtype, weak)
+        self.array = value
+        self.name = name
+        self.requires_grad = requires_grad
+        self.type = type
+        self.weak = weak
+        self.lent = False
+        self.lock = threading.RLock()
+        self._leaf: Box | None = None
+        self._grad: Cell | None = None
+
+    @property
+    def grad_cell(self) -> Cell:
+        """The cell that `.backward()` accumulates into."""
+        if self._grad is None:
+            self._grad = Cell(None, name=f"{self.name}.grad", type=self.type)
+        return self._grad
+
+    def lend(self, recording: bool) -> Box | None:
+        """The current value for somebody outside staging; all reads of one value share one leaf."""
+        self.lent = True
+        if recording:
+            if self._leaf is None and self.requires_grad:
+                self._leaf = box(self.array, None, Leaf(self))
+            if self._leaf is not None:
+                return self._leaf
+        return None if self.array is None else box(self.array, None, None, self.weak)
+
+    def hold_recorded(self, value: Box) -> None:
+        """Let reads of the value just committed see its tape too (a gradient made with `create_graph`)."""
+        self._leaf = value
+
+    def check(self, value: Any) -> None:
+        """Refuse a value of another shape or dtype; any other value, and None for a `.grad`, is welcome."""
+        if value is None or self.type is None:
+            return
+        shape, dtype = tuple(value.shape), value.dtype
+        if shape != self.type.shape or dtype != self.type.dtype:
+            wanted = self.type.strong()
+            raise CellError(
+                f"{self.name} holds {wanted}, not {ArrayType(shape, dtype)}: "
+                + (f"convert with .astype({str(wanted.dtype)!r})" if shape == wanted.shape else "the shapes differ")
+            )
+
+    def rebind(self, array: np.ndarray | None) -> None:
+        """Eager assignment: bind another array, which others may hold."""
+        self.check(array)
+        commit([self], [array], lent=True)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name}: {self.type or 'absent'})"
+
+
+def commit(cells: Sequence[Cell], arrays: Sequence[np.ndarray | None], lent: bool = False) -> int:
+    """Give every cell its new array, all or none as far as signals can see.
+
+    A signal handler runs between bytecodes, so the writes are one call in C: an interrupt falls before or after all of
+    them. Where `lent` is false the arrays are fresh and a cell that is not lent is overwritten in place (its address
+    stays), as a compiled program does.
+
+    Returns:
+        How many lent cells took a fresh array.
+    """
+    inplace = [
+        (c.array, a)
+        for c, a in zip(cells, arrays, strict=True)
+        if not lent and not c.lent and a is not None and c.array is not None and fits(c.array, a)
+    ]
+    copies = sum(1 for c in cells if c.lent) if not lent else 0
+    writable = {id(target) for target, _ in inplace}
+    bound = [c.array if id(c.array) in writable else a for c, a in zip(cells, arrays, strict=True)]
+    writes = (
+        map(np.copyto, [target for target, _ in inplace], [source for _, source in inplace]),
+        map(setattr, cells, repeat("array"), bound),
+        map(setattr, cells, repeat("_leaf"), repeat(None)),
+        map(setattr, cells, repeat("lent"), repeat(lent)),
+    )
+    deque(chain.from_iterable(writes), maxlen=0)
+    return copies
+
+
+def fits(target: np.ndarray, source: np.ndarray) -> bool:
+    """Whether `source` can be copied into `target` as it is."""
+    return target.shape == source.shape and target.dtype == source.dtype and target.flags.writeable
+

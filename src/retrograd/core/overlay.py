@@ -1,0 +1,44 @@
+"""Overlays: cells that read as something else for a while. `functional_call` and the replays of `check_grads` use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from retrograd.core.dispatch import Interpreter, apply
+from retrograd.core.primitive import REGISTRY
+
+if TYPE_CHECKING:
+    from retrograd.core.cells import Cell
+    from retrograd.core.primitive import Primitive
+
+
+class Overlay(Interpreter):
+    """Reads and assignments of cells stay in a mapping; everything else passes to the level below.
+
+    Args:
+        values: what cells read as. Any other cell reads as it does below.
+    """
+
+    name = "functional_call"
+
+    def __init__(self, below: Interpreter, values: Mapping[Cell, Any]) -> None:
+        super().__init__(below)
+        self.overlay: dict[Cell, Any] = dict(values)
+        self.assigned: set[Cell] = set()
+
+    def process(self, prim: Primitive, args: Sequence[Any]) -> Any:
+        assert self.below is not None
+        return self.below.process(prim, args)
+
+    def read(self, cell: Cell) -> Any:
+        assert self.below is not None
+        return self.overlay[cell] if cell in self.overlay else self.below.read(cell)
+
+    def assign(self, cell: Cell, value: Any, only_if: Any = None) -> None:
+        if only_if is not None:
+            old = self.read(cell)
+            value = value if old is None else apply(REGISTRY["where"].of(), only_if, value, old)
+        cell.check(value)
+        self.overlay[cell] = value
+        self.assigned.add(cell)

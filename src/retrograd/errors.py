@@ -1,0 +1,82 @@
+r"""Every exception retrograd raises on purpose.
+
+::
+
+    RetrogradError
+    ├── ShapeError (ValueError)            operands do not fit together
+    ├── DTypeError (TypeError)             dtypes that do not mix, or a dtype an operation has no meaning for
+    │   └── UnsupportedDtype               complex, object, strings
+    ├── DifferentiationError (RuntimeError)
+    │   ├── MissingRule                    a primitive lacks the rule a transform needs
+    │   ├── SpentTape                      a second sweep over a tape that was freed
+    │   └── BorderCrossed                  a sweep or an assignment would leave its trace
+    ├── EscapedTracer (RuntimeError)       a traced value used after its transform ended
+    ├── TracingError (TypeError)           Python that cannot be traced (branching on a traced value, ...)
+    ├── CellError (TypeError)              an assignment a cell refuses
+    ├── GraphError (ValueError)            a graph that is not well formed, or text that is no graph
+    ├── GradientMismatch (AssertionError)  `check_grads` found a wrong derivative
+    ├── DataError (ValueError)             a data file or table that cannot be used as it is
+    └── ModelError (ValueError)            a saved model that cannot be read, or does not fit
+"""
+
+from __future__ import annotations
+
+
+class RetrogradError(Exception):
+    """Base of every exception of this library."""
+
+
+class ShapeError(RetrogradError, ValueError):
+    """Shapes that do not fit together."""
+
+
+class DTypeError(RetrogradError, TypeError):
+    """Dtypes that do not mix, or that an operation has no meaning for."""
+
+
+class UnsupportedDtype(DTypeError):
+    """A dtype the library does not compute with (complex, object, strings)."""
+
+
+class DifferentiationError(RetrogradError, RuntimeError):
+    """A derivative that cannot be taken."""
+
+
+class MissingRule(DifferentiationError):
+    """A primitive lacks the rule that a transform needs."""
+
+
+class SpentTape(DifferentiationError):
+    """A second sweep over a tape that the first one freed."""
+
+
+class BorderCrossed(DifferentiationError):
+    """A sweep, or an assignment, would leave the trace it belongs to."""
+
+
+class EscapedTracer(RetrogradError, RuntimeError):
+    """A traced value was used after its transform had ended."""
+
+
+class TracingError(RetrogradError, TypeError):
+    """Python that cannot be traced."""
+
+
+class CellError(RetrogradError, TypeError):
+    """An assignment that a cell refuses."""
+
+
+class GraphError(RetrogradError, ValueError):
+    """A graph that is not well formed, or a text that is no graph."""
+
+
+class GradientMismatch(RetrogradError, AssertionError):
+    """A derivative disagrees with finite differences."""
+
+
+class DataError(RetrogradError, ValueError):
+    """A data file or table that cannot be used as it is."""
+
+
+class ModelError(RetrogradError, ValueError):
+    """A saved model that cannot be read, or does not fit."""

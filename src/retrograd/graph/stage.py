@@ -1,0 +1,211 @@
+"""The stage: an interpreter that builds a graph instead of computing.
+
+A stage is a base, so `Tensor.backward` works inside it. What it meets from outside becomes an input of the graph: bare
+arrays and boxes of the levels below, and cells, which it maps to values of its own (`cells`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from retrograd.core.box import Box, box
+from retrograd.core.cells import Cell
+from retrograd.core.dispatch import Base, Interpreter, apply, escaped, lowest
+from retrograd.core.primitive import REGISTRY, Primitive
+from retrograd.core.source import user_line
+from retrograd.core.sweep import Leaf
+from retrograd.core.types import ArrayType, is_weak_scalar, type_of
+from retrograd.errors import CellError
+from retrograd.graph.ir import Equation, Graph, Literal, Operand, Var
+
+
+@dataclass
+class CellUse:
+    """What a trace does with one cell. `value` is a box of the stage, a bare array, or None for absent."""
+
+    entry: Var | None = None  # the input that brings its value; None if it is not read, or absent
+    absent: bool = False  # read while absent at entry
+    value: Any = None
+    written: bool = False
+    guard: Any = None  # written only where this boolean holds
+
+
+@dataclass
+class Argument:
+    """The target of a leaf that stands for something outside the trace: a sweep that reaches it crosses the border."""
+
+    what: str
+
+
+@dataclass
+class LoopRecord:
+    """A loop at the top of a trace, and what the cells held around it: what is committed if it is interrupted."""
+
+    equation: int
+    cells: list[tuple[Cell, Any]] = field(default_factory=list)  # cell, ("out", j) or a value before the loop
+
+
+class Stage(Base):
+    """Builds a graph."""
+
+    def __init__(self, below: Interpreter, name: str, *, body: bool = False) -> None:
+        super().__init__(below)
+        self.name = name
+        self.body = body  # of a loop: a cell may come round again
+        self.inputs: list[Var] = []
+        self.equations: list[Equation] = []
+        self.extras: list[Any] = []  # where the inputs after the arguments come from: a captured value, or a cell
+        self.cells: dict[Cell, CellUse] = {}
+        self.loops: list[LoopRecord] = []
+        self.settings: list[Any] = []  # (object, attribute, value) of registered settings that were read
+        self.called: list[Any] = []  # programs called inside, whose own guards this trace inherits
+        self._captured: dict[int, tuple[Any, Any]] = {}
+
+    def shape(self, value: Any) -> tuple[int, ...]:
+        return value.type.shape  # type: ignore[no-any-return]
+
+    def add_input(self, type: ArrayType, target: Any = None) -> Box:
+        """A new input; `target` makes it a leaf that requires gradients."""
+        var = Var(type)
+        self.inputs.append(var)
+        return box(var, self, None if target is None else Leaf(target), type.weak)
+
+    def strip(self, boxed: Box) -> Any:
+        return boxed if boxed.node is None else box(boxed.value, self, None, boxed.weak)
+
+    def follow(self, value: Any, node: Any) -> Box:
+        return box(value.value, self, node, value.weak)
+
+    def foreign(self, boxed: Box) -> Any:
+        level: Any = self.below
+        while level is not None and boxed.owner is not None and boxed.owner is not level:
+            level = level.below
+        if level is None:
+            raise escaped(boxed)
+        return self.capture(boxed)
+
+    def capture(self, value: Any) -> Any:
+        """The input that brings `value`, a bare array or a box of a level below, into the graph."""
+        known = self._captured.get(id(value))
+        if known is None:
+            target = Argument("a value recorded outside") if getattr(value, "node", None) is not None else None
+            weak = isinstance(value, Box) and value.weak
+            found = self.add_input(ArrayType(tuple(value.shape), value.dtype, weak), target)
+            self.extras.append(value)
+            known = self._captured[id(value)] = (value, found)
+        return self.strip(known[1])
+
+    def operand(self, value: Any) -> Operand:
+        """A variable or literal for a stripped value."""
+        if is_weak_scalar(value):
+            return Literal(value, type_of(value))
+        if not isinstance(value, Box):
+            array = np.asarray(value)
+            if array.ndim == 0:
+                return Literal(array, type_of(array))
+            value = self.capture(value)
+        elif value.owner is not self:
+            value = self.foreign(value)
+        return value.value  # type: ignore[no-any-return]
+
+    def perform(self, prim: Primitive, args: list[Any]) -> Any:
+        if self.closed:
+            raise escaped(box(None, self))
+        operands = tuple(self.operand(a) for a in args)
+        inferred = prim.infer(*[o.type for o in operands])
+        types = inferred if prim.multi else (inferred,)
+        outs = tuple(Var(t) for t in types)
+        self.equations.append(Equation(prim, operands, outs, user_line()))
+        boxes = tuple(box(v, self, None, v.type.weak) for v in outs)
+        return boxes if prim.multi else boxes[0]
+
+    # Cells ------------------------------------------------------------------------------------------------------------
+
+    def peek(self, cell: Cell) -> ArrayType | None:
+        """The type of what the cell holds here, or None for absent; reads nothing."""
+        use = self.cells.get(cell)
+        if use is not None:
+            return None if use.value is None else type_of(use.value)
+        assert self.below is not None
+        return peek(self.below, cell)
+
+    def use(self, cell: Cell) -> CellUse:
+        """The use of `cell`, which is thereby read."""
+        use = self.cells.get(cell)
+        if use is None:
+            use = self.cells[cell] = CellUse()
+            type = self.peek_outside(cell)
+            if type is None:
+                use.absent = True
+            else:
+                entry = self.add_input(type, cell if cell.requires_grad and self.recording else None)
+                self.extras.append(cell)
+                use.entry, use.value = entry.value, entry
+        return use
+
+    def peek_outside(self, cell: Cell) -> ArrayType | None:
+        assert self.below is not None
+        return peek(self.below, cell)
+
+    def read(self, cell: Cell) -> Any:
+        return self.use(cell).value
+
+    def assign(self, cell: Cell, value: Any, only_if: Any = None) -> None:
+        if only_if is not None and isinstance(only_if, Box):
+            self._assign_where(cell, value, only_if)
+            return
+        if only_if is not None and not bool(only_if):
+            return
+        if isinstance(value, Box):
+            value = self.strip(value) if value.owner is self else self.foreign(value)
+        cell.check(value)
+        use = self.cells.setdefault(cell, CellUse())
+        use.value, use.written, use.guard = value, True, None
+
+    def _assign_where(self, cell: Cell, value: Any, only_if: Any) -> None:
+        old = self.read(cell)
+        if old is not None and value is not None:
+            self.assign(cell, apply(REGISTRY["where"].of(), only_if, value, old))
+        elif old is None and value is not None:
+            self.assign(cell, value)
+            self.cells[cell].guard = self.strip(only_if)
+        elif old is not None:
+            raise CellError(f"{cell.name} would be set to None only sometimes; assign a value, or None always")
+
+    def accumulate_into(self, cell: Cell, type: ArrayType) -> None:
+        """Before a `.grad` that is absent at entry of a loop body is added to: it comes round, zeros at first."""
+        use = self.cells.get(cell)
+        if self.body and use is None and self.peek_outside(cell) is None:
+            entry = self.add_input(type)
+            self.extras.append(cell)
+            self.cells[cell] = CellUse(entry=entry.value, value=entry)
+
+    # The result -------------------------------------------------------------------------------------------------------
+
+    def finish(self, outputs: list[Any]) -> Graph:
+        """Close the trace: the graph from the arguments and `extras`, in that order, to `outputs`."""
+        operands = tuple(self.operand(o) for o in outputs)
+        self.closed = True
+        return Graph(tuple(self.inputs), tuple(self.equations), operands)
+
+
+def peek(level: Interpreter, cell: Cell) -> ArrayType | None:
+    """The type of what `cell` holds at `level`, or None for absent; neither reads nor lends."""
+    here: Interpreter | None = level
+    while here is not None:
+        if isinstance(here, Stage):
+            return here.peek(cell)
+        overlay = getattr(here, "overlay", None)
+        if overlay is not None and cell in overlay:
+            return None if overlay[cell] is None else type_of(overlay[cell])
+        here = here.below
+    return None if cell.array is None else ArrayType(cell.array.shape, cell.array.dtype, cell.weak)
+
+
+def innermost_stage(level: Interpreter) -> Stage | None:
+    """The stage that `level` stands on, if it stands on one."""
+    base = lowest(level)
+    return base if isinstance(base, Stage) else None

@@ -1,0 +1,91 @@
+"""Trace a function into a graph, and turn what it captures into inputs. scan, cond, while, call, jit all use this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from retrograd.core.box import Box
+from retrograd.core.cells import Cell
+from retrograd.core.dispatch import current, interpreter
+from retrograd.core.types import ArrayType
+from retrograd.graph.ir import Graph
+from retrograd.graph.stage import Argument, CellUse, Stage
+
+
+@dataclass
+class Traced:
+    """A traced function.
+
+    The inputs of `graph` are the arguments, then `extras`: captured values (arrays, boxes of the levels below) and
+    cells. Its outputs are the results, then the last values of the cells in `written`.
+    """
+
+    graph: Graph
+    extras: list[Any]
+    n_args: int
+    n_results: int
+    written: list[Cell]  # cells that end with a value
+    cleared: list[Cell]  # cells that end absent
+    stage: Stage
+    results: list[Any]
+
+    def cell_use(self, cell: Cell) -> CellUse:
+        return self.stage.cells[cell]
+
+    def extra_values(self) -> list[Any]:
+        """The extras as the current interpreter has them now; an absent cell that is carried enters as zeros."""
+        active = current()
+        return [entry_value(active, e, self) if isinstance(e, Cell) else e for e in self.extras]
+
+
+def entry_value(active: Any, cell: Cell, traced: Traced) -> Any:
+    """What `cell` enters with."""
+    value = active.read(cell)
+    if value is None:
+        entry = traced.stage.cells[cell].entry
+        assert entry is not None
+        return np.zeros(entry.type.shape, entry.type.dtype)
+    return value
+
+
+def trace(
+    function: Callable[..., Sequence[Any]],
+    types: Sequence[ArrayType],
+    name: str,
+    *,
+    body: bool = False,
+    requires_grad: Sequence[bool] | None = None,
+    recording: bool = True,
+) -> Traced:
+    """Run `function` on boxes of a new stage over the current interpreter; it returns a flat sequence of results."""
+    stage = Stage(current(), name, body=body)
+    stage.recording = recording
+    flags = requires_grad or [False] * len(types)
+    args = [
+        stage.add_input(t, Argument(f"argument {i}") if flag else None)
+        for i, (t, flag) in enumerate(zip(types, flags, strict=True))
+    ]
+    try:
+        with interpreter(stage):
+            results = list(function(*args))
+            flat = [stage.strip(r) if isinstance(r, Box) and r.owner is stage else r for r in results]
+            written, cleared = [], []
+            for cell, use in stage.cells.items():
+                if use.written:
+                    (cleared if use.value is None else written).append(cell)
+            n_args = len(types)
+            graph = stage.finish(flat + [stage.cells[c].value for c in written])
+    finally:
+        stage.closed = True
+    return Traced(graph, stage.extras, n_args, len(flat), written, cleared, stage, results)
+
+
+def trace_pure(function: Callable[..., Sequence[Any]], types: Sequence[ArrayType], name: str) -> Graph:
+    """The graph of a function that closes over nothing but scalars; anything else is a defect of the caller."""
+    traced = trace(function, types, name, recording=False)
+    assert not traced.extras and not traced.written, f"{name} captured {traced.extras} {traced.written}"
+    return traced.graph

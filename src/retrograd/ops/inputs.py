@@ -1,0 +1,220 @@
+"""What public functions do with their arguments before they call `apply`: read cells, copy arrays in, promote dtypes.
+
+dtypes promote as in the array API, and an integer or boolean with a float gives the float's dtype. Python scalars are
+weak: they take the dtype of what they meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from retrograd.config import FLOAT64, default_float
+from retrograd.core.box import Box, box
+from retrograd.core.cells import Cell
+from retrograd.core.dispatch import apply, apply1, apply2, current
+from retrograd.core.primitive import Primitive
+from retrograd.core.source import at_user_line
+from retrograd.core.types import WEAK_DTYPES, check_dtype, is_weak_scalar
+from retrograd.errors import CellError, DTypeError
+from retrograd.primitives.arithmetic import Convert
+
+
+def value_of(x: Any) -> Any:
+    """What `apply` takes: a box, an ndarray nobody else can write into, or a Python scalar.
+
+    Raises:
+        UnsupportedDtype: for complex numbers, objects, strings.
+        CellError: for a cell that has no value yet.
+    """
+    if isinstance(x, Box) or type(x) in WEAK_DTYPES:
+        return x
+    if isinstance(x, Cell):
+        value = current().read(x)
+        if value is None:
+            raise CellError(f"{x.name} has no value yet{at_user_line()}")
+        return value
+    return from_outside(x)
+
+
+def from_outside(x: Any, dtype: Any = None) -> np.ndarray:
+    """A fresh ndarray; Python floats in lists become the default float, as in `rg.tensor`."""
+    if isinstance(x, (list, tuple)):
+        from_parts = _stack_of_boxes(x)
+        if from_parts is not None:
+            return from_parts  # type: ignore[no-any-return]
+    array = np.array(x) if dtype is None else np.array(x, dtype=check_dtype(np.dtype(dtype)))
+    check_dtype(array.dtype)
+    if array.dtype == FLOAT64 and dtype is None and not hasattr(x, "dtype") and _all_python(x):
+        array = array.astype(default_float())
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _all_python(x: Any) -> bool:
+    """Whether a nested list holds Python numbers only: those have no dtype of their own."""
+    while isinstance(x, (list, tuple)):
+        if any(hasattr(e, "dtype") for e in x):
+            return False
+        nested = [e for e in x if isinstance(e, (list, tuple))]
+        if not nested:
+            return True
+        if len(nested) > 1 and not all(_all_python(e) for e in nested[1:]):
+            return False
+        x = nested[0]
+    return type(x) in WEAK_DTYPES
+
+
+def _stack_of_boxes(xs: Sequence[Any]) -> Any:
+    """A list with tensors in it becomes their stack, which differentiates; any other list is None here."""
+    if not any(isinstance(x, (Box, Cell)) for x in xs):
+        if any(isinstance(x, (list, tuple)) and _stack_of_boxes(x) is not None for x in xs):
+            return _stacked([_stack_of_boxes(x) if isinstance(x, (list, tuple)) else x for x in xs])
+        return None
+    return _stacked(xs)
+
+
+def _stacked(xs: Sequence[Any]) -> Any:
+    from retrograd.ops.shaping import stack
+
+    return stack(list(xs))
+
+
+def array_of(x: Any) -> Any:
+    """As `value_of`, but a Python scalar becomes a (weak) 0-d value."""
+    x = value_of(x)
+    return weak_box(x) if type(x) in WEAK_DTYPES else x
+
+
+def weak_box(x: Any) -> Box:
+    """A Python scalar as a box."""
+    return box(np.asarray(x, WEAK_DTYPES[type(x)]), weak=True)
+
+
+def is_weak(x: Any) -> bool:
+    return type(x) in WEAK_DTYPES or (isinstance(x, Box) and x.weak)
+
+
+def dtype_of(x: Any) -> np.dtype:
+    return WEAK_DTYPES[type(x)] if type(x) in WEAK_DTYPES else x.dtype  # type: ignore[no-any-return]
+
+
+def promoted_dtype(dtypes: Sequence[np.dtype]) -> np.dtype:
+    """The dtype that arrays of these dtypes meet in.
+
+    Raises:
+        DTypeError: for uint64 with a signed integer, which no integer dtype holds.
+    """
+    floats = [d for d in dtypes if d.kind == "f"]
+    found = np.result_type(*(floats or dtypes))
+    if found.kind == "f" and not floats:
+        raise DTypeError(f"no integer dtype holds {' and '.join(map(str, dtypes))}; convert one with .astype")
+    return found
+
+
+def common_dtype(xs: Sequence[Any]) -> tuple[np.dtype, bool]:
+    """(the dtype the values meet in, whether all of them are weak)."""
+    strong = [x.dtype for x in xs if not is_weak(x)]
+    weak = [dtype_of(x) for x in xs if is_weak(x)]
+    if not strong:
+        return np.result_type(*weak), True
+    dtype = promoted_dtype(strong)
+    for w in weak:
+        if w.kind == "f" and dtype.kind != "f":
+            dtype = default_float()
+        elif w.kind == "i" and dtype.kind == "b":
+            dtype = w
+    return dtype, False
+
+
+def converted(x: Any, dtype: np.dtype) -> Any:
+    """`x` with this dtype."""
+    if type(x) in WEAK_DTYPES:
+        return np.asarray(x, dtype)
+    return x if x.dtype == dtype else apply1(Convert.of(dtype), x)
+
+
+def promote(xs: Sequence[Any]) -> tuple[list[Any], bool]:
+    """Values of one dtype, and whether the result is weak. Python scalars stay as they are where an array is."""
+    xs = [value_of(x) for x in xs]
+    dtype, weak = common_dtype(xs)
+    if weak:
+        return [converted(x, dtype) for x in xs], True
+    kept = [x if is_weak_scalar(x) and (dtype.kind == "f" or type(x) is not float) else converted(x, dtype) for x in xs]
+    return kept, False
+
+
+def face(out: Any, weak: bool = False) -> Any:
+    """The public face of a result."""
+    if isinstance(out, Box):
+        if weak:
+            out.weak = True
+        return out
+    return box(out, weak=weak)
+
+
+def unary(prim: Primitive, x: Any) -> Any:
+    """Apply a pointwise primitive that wants floats."""
+    if not isinstance(x, Box) or x.weak or x.dtype.kind != "f":
+        x = as_float(x)
+    out = apply1(prim, x)
+    return out if isinstance(out, Box) and not x.weak else face(out, getattr(x, "weak", False))
+
+
+def as_float(x: Any) -> Any:
+    """A floating value: integers become the default float, weak ones a weak float64."""
+    x = array_of(x)
+    if x.dtype.kind == "f":
+        return x
+    return face(converted(x, FLOAT64), True) if is_weak(x) else converted(x, default_float())
+
+
+def binary(prim: Primitive, x: Any, y: Any) -> Any:
+    """Apply a pointwise primitive of two arguments."""
+    weak = False
+    if isinstance(x, Box) and not x.weak:
+        dtype = x.dtype
+        if isinstance(y, Box):
+            fits = not y.weak and y.dtype is dtype
+        else:
+            fits = type(y) is float and dtype.kind == "f"
+    else:
+        fits = isinstance(y, Box) and not y.weak and type(x) is float and y.dtype.kind == "f"
+    if not fits:
+        (x, y), weak = promote((x, y))
+    out = apply2(prim, x, y)
+    return out if isinstance(out, Box) and not weak else face(out, weak)
+
+
+def binary_float(prim: Primitive, x: Any, y: Any) -> Any:
+    """Apply a pointwise primitive of two arguments that wants floats."""
+    (x, y), weak = promote((x, y))
+    if dtype_of(x).kind != "f" and dtype_of(y).kind != "f":
+        target = FLOAT64 if weak else default_float()
+        x, y = converted(x, target), converted(y, target)
+    return face(apply2(prim, x, y), weak)
+
+
+def nary(prim: Primitive, *xs: Any) -> Any:
+    """Apply a primitive of several arguments of one dtype."""
+    values, weak = promote(xs)
+    return face(apply(prim, *values), weak)
+
+
+def normal_axes(axis: int | Sequence[int] | None, ndim: int, name: str) -> tuple[int, ...]:
+    """Sorted axes from 0; None means all.
+
+    Raises:
+        ValueError: for an axis out of range, or given twice.
+    """
+    if axis is None:
+        return tuple(range(ndim))
+    listed = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
+    for a in listed:
+        if not -ndim <= a < ndim:
+            raise ValueError(f"{name}: axis {a} is out of range for {ndim} axes")
+    found = sorted(int(a) % ndim for a in listed)
+    if len(set(found)) != len(found):
+        raise ValueError(f"{name}: axis given twice in {listed}")
+    return tuple(found)

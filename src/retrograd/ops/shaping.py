@@ -1,0 +1,237 @@
+"""Shapes, joining, creation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from retrograd.config import INT, default_float
+from retrograd.core.dispatch import apply, apply1
+from retrograd.core.types import check_dtype
+from retrograd.errors import ShapeError
+from retrograd.ops.inputs import array_of, converted, face, normal_axes, promote
+from retrograd.primitives.creation import Iota
+from retrograd.primitives.families import broadcast_to as _stretch
+from retrograd.primitives.movement import Broadcast, Concatenate, Pad, Reshape, Slice, Transpose
+
+
+def _shape_tuple(shape: Any) -> tuple[int, ...]:
+    return (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(int(n) for n in shape)
+
+
+def reshape(x: Any, /, shape: Any) -> Any:
+    """The elements, row by row, in another shape; one length may be -1.
+
+    >>> reshape([[1, 2], [3, 4]], -1)
+    tensor([1, 2, 3, 4])
+    """
+    x = array_of(x)
+    wanted = _shape_tuple(shape)
+    size = int(np.prod(x.shape, dtype=np.int64))
+    if wanted.count(-1) == 1:
+        rest = int(np.prod([n for n in wanted if n != -1], dtype=np.int64))
+        if rest == 0 or size % rest:
+            raise ShapeError(f"cannot reshape {tuple(x.shape)} to {wanted}: {size} elements do not divide")
+        wanted = tuple(size // rest if n == -1 else n for n in wanted)
+    if min(wanted, default=0) < 0 or int(np.prod(wanted, dtype=np.int64)) != size:
+        raise ShapeError(f"cannot reshape {tuple(x.shape)} ({size} elements) to {wanted}")
+    return face(x) if wanted == tuple(x.shape) else face(apply1(Reshape.of(wanted), x))
+
+
+def ravel(x: Any, /) -> Any:
+    """All elements along one axis."""
+    return reshape(x, -1)
+
+
+def transpose(x: Any, /, axes: Sequence[int] | None = None) -> Any:
+    """Axes in another order; reversed by default."""
+    x = array_of(x)
+    n = len(x.shape)
+    order = tuple(range(n))[::-1] if axes is None else tuple(int(a) % n if -n <= a < n else n for a in axes)
+    if sorted(order) != list(range(n)):
+        raise ValueError(f"transpose: axes {axes} are no permutation of the {n} axes")
+    return face(apply1(Transpose.of(order), x))
+
+
+permute_dims = transpose
+
+
+def matrix_transpose(x: Any, /) -> Any:
+    """The last two axes exchanged."""
+    return swapaxes(x, -1, -2)
+
+
+def swapaxes(x: Any, axis1: int, axis2: int, /) -> Any:
+    """Two axes exchanged."""
+    x = array_of(x)
+    n = len(x.shape)
+    ((a,), (b,)) = normal_axes(axis1, n, "swapaxes"), normal_axes(axis2, n, "swapaxes")
+    order = list(range(n))
+    order[a], order[b] = b, a
+    return face(apply1(Transpose.of(tuple(order)), x))
+
+
+def moveaxis(x: Any, source: int, destination: int, /) -> Any:
+    """One axis moved to another place."""
+    x = array_of(x)
+    n = len(x.shape)
+    ((a,), (b,)) = normal_axes(source, n, "moveaxis"), normal_axes(destination, n, "moveaxis")
+    order = [i for i in range(n) if i != a]
+    order.insert(b, a)
+    return face(apply1(Transpose.of(tuple(order)), x))
+
+
+def expand_dims(x: Any, /, axis: int | Sequence[int]) -> Any:
+    """New axes of length one at these places of the result."""
+    x = array_of(x)
+    count = 1 if isinstance(axis, (int, np.integer)) else len(axis)
+    places = normal_axes(axis, len(x.shape) + count, "expand_dims")
+    rest = iter(x.shape)
+    return reshape(x, tuple(1 if i in places else next(rest) for i in range(len(x.shape) + count)))
+
+
+def squeeze(x: Any, /, axis: int | Sequence[int] | None = None) -> Any:
+    """Axes of length one removed: all, or those named."""
+    x = array_of(x)
+    ones = tuple(i for i, n in enumerate(x.shape) if n == 1)
+    places = ones if axis is None else normal_axes(axis, len(x.shape), "squeeze")
+    if any(i not in ones for i in places):
+        raise ShapeError(f"squeeze: axis {axis} of shape {tuple(x.shape)} is not of length one")
+    return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in places))
+
+
+def broadcast_to(x: Any, /, shape: Any) -> Any:
+    """Stretched to `shape` by NumPy's rule."""
+    x = array_of(x)
+    wanted = _shape_tuple(shape)
+    try:
+        fits = np.broadcast_shapes(tuple(x.shape), wanted) == wanted
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ShapeError(f"shape {tuple(x.shape)} does not broadcast to {wanted}")
+    return face(x) if tuple(x.shape) == wanted else face(apply1(Broadcast.of(wanted), x))
+
+
+def concatenate(arrays: Sequence[Any], /, *, axis: int | None = 0) -> Any:
+    """Arrays one after another along an axis (None: all elements of all of them)."""
+    if not len(arrays):
+        raise ValueError("concatenate needs at least one array")
+    if axis is None:
+        return concatenate([ravel(a) for a in arrays], axis=0)
+    values = [array_of(v) for v in promote(list(arrays))[0]]
+    ndim = len(values[0].shape)
+    if ndim == 0:
+        raise ShapeError("concatenate of scalars: use stack")
+    return face(apply(Concatenate.of(normal_axes(axis, ndim, "concatenate")[0]), *values))
+
+
+concat = concatenate
+
+
+def stack(arrays: Sequence[Any], /, *, axis: int = 0) -> Any:
+    """Arrays of one shape along a new axis."""
+    if not len(arrays):
+        raise ValueError("stack needs at least one array")
+    values, weak = promote(list(arrays))
+    values = [array_of(v) for v in values]
+    dtype = next((v.dtype for v in values if not getattr(v, "weak", False)), values[0].dtype)
+    if weak and dtype.kind == "f":
+        dtype = default_float()
+    shapes = {tuple(v.shape) for v in values}
+    if len(shapes) > 1:
+        raise ShapeError(f"stack needs arrays of one shape, got {', '.join(map(str, sorted(shapes)))}")
+    return concatenate([expand_dims(converted(v, dtype), axis) for v in values], axis=axis)
+
+
+def pad(x: Any, /, pad_width: Any, *, constant_values: float = 0.0) -> Any:
+    """Constants before and after the elements of each axis: an int, (before, after), or a pair for every axis."""
+    x = array_of(x)
+    n = len(x.shape)
+    widths = np.broadcast_to(np.asarray(pad_width, int), (n, 2))
+    if widths.size and widths.min() < 0:
+        raise ValueError(f"pad: widths must not be negative, got {pad_width}")
+    low, high = (tuple(int(w) for w in widths[:, i]) for i in (0, 1))
+    prim = Pad.of(low, high, (0,) * n)
+    out = face(apply1(prim, x))
+    if constant_values == 0:
+        return out
+    from retrograd.ops.arithmetic import where
+
+    inside = apply1(prim, _stretch(np.asarray(True), tuple(x.shape)))
+    return where(face(inside), out, constant_values)
+
+
+def flip(x: Any, /, *, axis: int | Sequence[int] | None = None) -> Any:
+    """The order along axes (all by default) reversed."""
+    x = array_of(x)
+    axes = normal_axes(axis, len(x.shape), "flip")
+    shape = tuple(x.shape)
+    flipped = [i in axes and n > 0 for i, n in enumerate(shape)]
+    starts = tuple(n - 1 if f else 0 for n, f in zip(shape, flipped, strict=True))
+    return face(apply1(Slice.of(starts, shape, tuple(-1 if f else 1 for f in flipped)), x))
+
+
+def full(shape: Any, fill_value: Any, *, dtype: Any = None) -> Any:
+    """An array of one value."""
+    value = array_of(fill_value)
+    if dtype is not None:
+        value = converted(value, check_dtype(np.dtype(dtype)))
+    elif getattr(value, "weak", False) and value.dtype.kind == "f":
+        value = converted(value, default_float())
+    out = face(_stretch(value, _shape_tuple(shape)))
+    out.weak = False
+    return out
+
+
+def zeros(shape: Any, *, dtype: Any = None) -> Any:
+    """An array of zeros, of the default float dtype."""
+    return full(shape, np.zeros((), dtype or default_float()))
+
+
+def ones(shape: Any, *, dtype: Any = None) -> Any:
+    """An array of ones, of the default float dtype."""
+    return full(shape, np.ones((), dtype or default_float()))
+
+
+def zeros_like(x: Any, /, *, dtype: Any = None) -> Any:
+    """Zeros with the shape and dtype of `x`."""
+    x = array_of(x)
+    return zeros(x.shape, dtype=dtype or x.dtype)
+
+
+def ones_like(x: Any, /, *, dtype: Any = None) -> Any:
+    """Ones with the shape and dtype of `x`."""
+    x = array_of(x)
+    return ones(x.shape, dtype=dtype or x.dtype)
+
+
+def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None) -> Any:
+    """One value with the shape and dtype of `x`."""
+    x = array_of(x)
+    return full(x.shape, fill_value, dtype=dtype or x.dtype)
+
+
+def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None) -> Any:
+    """Evenly spaced numbers from `start` (0 if only one is given) up to `stop`, excluded."""
+    if stop is None:
+        start, stop = 0, start
+    whole = all(isinstance(v, (int, np.integer)) for v in (start, stop, step))
+    wanted = np.dtype(dtype) if dtype is not None else INT if whole else default_float()
+    if whole and start == 0 and step == 1:
+        return face(apply(Iota.of(max(int(stop), 0), check_dtype(wanted))))
+    return face(np.arange(start, stop, step, dtype=check_dtype(wanted)))
+
+
+def linspace(start: float, stop: float, /, num: int = 50, *, endpoint: bool = True, dtype: Any = None) -> Any:
+    """`num` evenly spaced numbers from `start` to `stop`."""
+    wanted = check_dtype(np.dtype(dtype or default_float()))
+    return face(np.linspace(start, stop, num, endpoint=endpoint).astype(wanted))
+
+
+def eye(n: int, m: int | None = None, /, *, k: int = 0, dtype: Any = None) -> Any:
+    """Ones on the `k`-th diagonal, zeros elsewhere."""
+    return face(np.eye(n, m, k, dtype=check_dtype(np.dtype(dtype or default_float()))))
+

@@ -1,0 +1,105 @@
+"""Values from nothing: counting, and random bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from retrograd.core.dispatch import apply
+from retrograd.core.primitive import Primitive
+from retrograd.core.types import ArrayType
+from retrograd.errors import DTypeError, MissingRule
+
+U32, U64 = np.dtype("uint32"), np.dtype("uint64")
+
+
+@dataclass(frozen=True)
+class Iota(Primitive):
+    r"""The integers 0, 1, ..., length - 1. :math:`y_i = i`. No derivative."""
+
+    length: int
+    dtype: np.dtype
+    name, formula, derivative, differentiable = "iota", "0, 1, ..., length - 1", "0", False
+
+    def evaluate(self) -> Any:
+        return np.arange(self.length, dtype=self.dtype)
+
+    def infer(self, *types: ArrayType) -> ArrayType:
+        return ArrayType((self.length,), self.dtype)
+
+    def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
+        yield ()
+
+
+ROUNDS = 10
+_M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_W0, _W1 = 0x9E3779B9, 0xBB67AE85
+_LOW = np.uint64(0xFFFFFFFF)
+_HALF = np.uint64(32)
+
+
+def philox(counter: np.ndarray, key: int) -> np.ndarray:
+    """Philox4x32-10: four 32-bit words for each 64-bit counter (the high half of the counter is 0).
+
+    Args:
+        counter: uint64 of shape (n,).
+        key: 64 bits.
+
+    Returns:
+        uint32 of shape (n, 4). Salmon, Moraes, Dror and Shaw (2011), section 3.3.
+    """
+    k0, k1 = key & 0xFFFFFFFF, key >> 32
+    c0, c1 = counter & _LOW, counter >> _HALF
+    c2 = c3 = np.zeros_like(counter)
+    for _ in range(ROUNDS):
+        p0, p1 = _M0 * c0, _M1 * c2  # 32 by 32 bits: the product fits
+        c0, c1, c2, c3 = (p1 >> _HALF) ^ c1 ^ np.uint64(k0), p1 & _LOW, (p0 >> _HALF) ^ c3 ^ np.uint64(k1), p0 & _LOW
+        k0, k1 = (k0 + _W0) & 0xFFFFFFFF, (k1 + _W1) & 0xFFFFFFFF
+    return np.stack([c0, c1, c2, c3], -1).astype(U32)
+
+
+@dataclass(frozen=True)
+class RandomBits(Primitive):
+    r"""Random 32-bit words (Philox4x32-10) and the generator's next state.
+
+    The state is ``(key, counter)``, uint64 of shape (2,). A draw of :math:`n` words advances the counter by
+    :math:`\lceil n / 4 \rceil`, whatever the values are. No derivative.
+    """
+
+    shape: tuple[int, ...]
+    name, formula, derivative = "random_bits", "philox(key, counter)", "0"
+    differentiable, multi, draws = False, True, True
+
+    @property
+    def blocks(self) -> int:
+        """By how much the counter advances."""
+        return -(-int(np.prod(self.shape, dtype=np.int64)) // 4)
+
+    def evaluate(self, state: Any) -> Any:
+        n = int(np.prod(self.shape, dtype=np.int64))
+        key, counter = int(state[0]), state[1]
+        words = philox(counter + np.arange(self.blocks, dtype=U64), key)
+        following = np.array([key, (int(counter) + self.blocks) & 0xFFFFFFFFFFFFFFFF], U64)
+        return words.reshape(-1)[:n].reshape(self.shape), following
+
+    def infer(self, *types: ArrayType) -> Any:
+        if types[0] != ArrayType((2,), U64):
+            raise DTypeError(f"a generator's state is u64[2], got {types[0]}")
+        return ArrayType(self.shape, U32), ArrayType((2,), U64)
+
+    def batch(self, size: int, args: Sequence[Any], batched: Sequence[bool]) -> Any:
+        """One block for all lanes; the generator, which they share, advances once."""
+        if batched[0]:
+            raise MissingRule("vmap over generators: draw from one generator inside vmap; each lane gets its own numbers")
+        return apply(RandomBits.of((size, *self.shape)), args[0]), (True, False)
+
+    def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
+        yield (np.array([7, 3], U64),)
+
+
+def random_bits(state: Any, shape: tuple[int, ...]) -> Any:
+    """(uint32 words of `shape`, next state)."""
+    return apply(RandomBits.of(tuple(shape)), state)

@@ -1,0 +1,154 @@
+"""Layers that are worth one primitive: softmax with cross-entropy, layer normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from retrograd.core.dispatch import apply, apply1
+from retrograd.core.primitive import Primitive
+from retrograd.core.types import ArrayType
+from retrograd.errors import DTypeError, ShapeError
+from retrograd.primitives.arithmetic import Convert
+from retrograd.primitives.creation import Iota
+from retrograd.primitives.families import behind_lanes, broadcast_to, lead, same_dtype, scalar, sum_to
+from retrograd.primitives.movement import Reshape
+from retrograd.primitives.reduction import Max, Sum
+from retrograd.primitives.vocabulary import BOXES as K
+
+
+def _column(value: Any) -> Any:
+    """A new last axis of length one."""
+    return apply1(Reshape.of((*value.shape, 1)), value)
+
+
+class SoftmaxCrossEntropy(Primitive):
+    r"""Cross-entropy of a softmax with integer labels: logits (..., classes), labels (...), losses (...).
+
+    .. math:: y = \ln \sum_j e^{x_j} - x_t, \qquad \bar x_j = \bar y\,(p_j - [j = t]), \quad
+        p_j = e^{x_j} / \textstyle\sum_i e^{x_i}
+
+    Derivation.  :math:`\partial y / \partial x_j = e^{x_j} / \sum_i e^{x_i} - [j = t]`.
+    Numerics.  The largest logit is subtracted first, so nothing overflows. A label outside 0..classes-1 raises.
+    """
+
+    name, formula = "softmax_cross_entropy", "logsumexp(x) - x[label]"
+    derivative = "ct * (softmax(x) - onehot(label))"
+
+    def evaluate(self, logits: Any, labels: Any) -> Any:
+        classes = logits.shape[-1]
+        if labels.size and not (0 <= labels.min() and labels.max() < classes):
+            bad = labels[(labels < 0) | (labels >= classes)].flat[0]
+            raise IndexError(f"label {bad} with {classes} classes; labels are 0 to {classes - 1}")
+        shifted = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
+        total = np.log(np.add.reduce(np.exp(shifted), axis=-1))
+        return total - np.take_along_axis(shifted, labels[..., None], -1)[..., 0]
+
+    def infer(self, *types: ArrayType) -> ArrayType:
+        logits, labels = types
+        if labels.dtype.kind not in "iu" or not logits.is_float:
+            raise DTypeError(f"softmax_cross_entropy needs float logits and integer labels, got {logits} and {labels}")
+        if logits.shape[:-1] != labels.shape or logits.ndim == 0:
+            raise ShapeError(f"logits of shape {logits.shape} need labels of shape {logits.shape[:-1]}, not {labels.shape}")
+        return ArrayType(labels.shape, logits.dtype)
+
+    def keep(self, values: Sequence[Any], out: Any) -> tuple[Sequence[Any], Any]:
+        return values, None
+
+    def vjp(self, ct: Any, args: Sequence[Any], out: Any) -> Sequence[Any]:
+        logits, labels = args
+        axis = (len(logits.shape) - 1,)
+        e = K.exp(logits - apply1(Max.of(axis, True), logits))
+        p = e / apply1(Sum.of(axis, True), e)
+        hit = K.equal(_column(labels), apply(Iota.of(logits.shape[-1], labels.dtype)))
+        return (p - apply1(Convert.of(logits.dtype), hit)) * _column(ct), None
+
+    def batch(self, size: int, args: Sequence[Any], batched: Sequence[bool]) -> Any:
+        return apply(self, *[lead(a, b, size) for a, b in zip(args, batched, strict=True)])
+
+    def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
+        yield rng.normal(size=(4, 3)), np.array([0, 2, 1, 1])
+        yield rng.normal(size=3), np.array(1)
+        yield rng.normal(size=(2, 2, 5)), np.array([[4, 0], [2, 2]], np.int32)
+
+
+SOFTMAX_CROSS_ENTROPY = SoftmaxCrossEntropy.of()
+
+
+@dataclass(frozen=True)
+class LayerNorm(Primitive):
+    r"""Normalise the last ``axes`` axes to mean 0 and variance 1, then scale and shift (Ba, Kiros, Hinton 2016).
+
+    .. math:: \hat x = (x - \mu)\, r, \quad r = (\sigma^2 + \epsilon)^{-1/2}, \quad y = w \hat x + b
+
+    .. math:: \bar x = r\,\big(g - \operatorname{mean} g - \hat x \operatorname{mean}(g \hat x)\big), \quad
+        g = \bar y\, w, \qquad \bar w = \sum \bar y\, \hat x, \quad \bar b = \sum \bar y
+
+    Derivation.  With :math:`\hat x` the normalised input, :math:`\partial \hat x_i / \partial x_j =
+    r (\delta_{ij} - 1/n - \hat x_i \hat x_j / n)`; multiply by :math:`g_i` and sum over :math:`i`.
+    """
+
+    axes: int
+    eps: float
+    name, formula = "layer_norm", "(x - mean) / sqrt(var + eps) * w + b"
+    derivative = "r * (g - mean(g) - xhat * mean(g * xhat)),  sum(ct * xhat),  sum(ct)"
+
+    def _normalised(self, ndim: int) -> tuple[int, ...]:
+        return tuple(range(ndim - self.axes, ndim))
+
+    def evaluate(self, x: Any, weight: Any, bias: Any) -> Any:
+        axes = self._normalised(x.ndim)
+        centred = x - x.mean(axes, keepdims=True)
+        variance = np.square(centred).mean(axes, keepdims=True)
+        return centred / np.sqrt(variance + self.eps) * weight + bias
+
+    def infer(self, *types: ArrayType) -> ArrayType:
+        x, weight, bias = types
+        dtype, _ = same_dtype(self.name, types)
+        inner = x.shape[x.ndim - self.axes :]
+        if self.axes > x.ndim or weight.shape != inner or bias.shape != inner:
+            raise ShapeError(f"layer_norm of {x.shape} over {self.axes} axes: {weight.shape} and {bias.shape} must be {inner}")
+        return ArrayType(x.shape, dtype)
+
+    def keep(self, values: Sequence[Any], out: Any) -> tuple[Sequence[Any], Any]:
+        return [values[0], values[1], ArrayType(values[2].shape, values[2].dtype)], None
+
+    def vjp(self, ct: Any, args: Sequence[Any], out: Any) -> Sequence[Any]:
+        x, weight, bias = args
+        axes = self._normalised(len(x.shape))
+        n = 1.0
+        for a in axes:
+            n *= x.shape[a]
+
+        def mean(value: Any) -> Any:
+            return apply1(Sum.of(axes, True), value) / n
+
+        centred = x - mean(x)
+        r = 1.0 / K.sqrt(mean(centred * centred) + self.eps)
+        xhat = centred * r
+
+        def pull_x() -> Any:
+            g = ct * weight
+            return r * (g - mean(g) - xhat * mean(g * xhat))
+
+        return pull_x, lambda: sum_to(ct * xhat, weight.shape), lambda: sum_to(ct, bias.shape)
+
+    def batch(self, size: int, args: Sequence[Any], batched: Sequence[bool]) -> Any:
+        x, weight, bias = args
+        own_x, own_weight, own_bias = batched
+        inner = x.shape[len(x.shape) - self.axes :]
+        if not own_weight and not own_bias:
+            return apply(self, x, weight, bias)
+        one, zero = (broadcast_to(scalar(c, x.dtype), inner) for c in (1, 0))
+        plain = apply(self, lead(x, own_x, size), one, zero)
+        rank = len(plain.shape)
+        w, b = (behind_lanes(v, rank) if own else v for v, own in ((weight, own_weight), (bias, own_bias)))
+        return plain * w + b
+
+    def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
+        inner = (3, 4)[2 - self.axes :]
+        yield rng.normal(size=(2, 3, 4)), rng.normal(size=inner), rng.normal(size=inner)
+        yield rng.normal(size=inner), rng.normal(size=inner), rng.normal(size=inner)

@@ -1,0 +1,337 @@
+"""Loops as primitives: scan (a known number of steps) and while."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from retrograd.core.dispatch import apply, apply1
+from retrograd.core.forward import zeros_for
+from retrograd.core.primitive import Primitive
+from retrograd.core.types import ArrayType
+from retrograd.errors import DTypeError, MissingRule, ShapeError
+from retrograd.graph.interpret import WATCH, evaluate, interpret
+from retrograd.graph.ir import Graph
+from retrograd.graph.trace import trace_pure
+from retrograd.primitives import derive
+from retrograd.primitives.comparison import WHERE
+from retrograd.primitives.control import OfGraphs, filled
+from retrograd.primitives.families import behind_lanes, lead
+from retrograd.primitives.movement import Transpose
+from retrograd.primitives.reduction import Max
+
+
+@contextmanager
+def reporting() -> Any:
+    """The outermost loop of a program reports each completed iteration; loops inside it do not."""
+    watch = WATCH.get()
+    token = WATCH.set(None)
+
+    def report(carry: Sequence[Any]) -> None:
+        if watch is not None:
+            watch.carry = carry  # type: ignore[assignment]
+
+    try:
+        yield report
+    finally:
+        WATCH.reset(token)
+
+
+def lanes_second(value: Any) -> Any:
+    """(lanes, steps, ...) and (steps, lanes, ...) exchanged."""
+    return apply1(Transpose.of((1, 0, *range(2, len(value.shape)))), value)
+
+
+def check_carry(name: str, body: Graph, types: Sequence[ArrayType], outs: Sequence[ArrayType]) -> None:
+    """What comes out of an iteration must go into the next."""
+    for i, (before, after) in enumerate(zip(types, outs, strict=True)):
+        if before.strong() != after.strong():
+            raise ShapeError(f"{name}: carried value {i} enters as {before} and leaves as {after}")
+
+
+@dataclass(frozen=True)
+class Scan(OfGraphs):
+    r"""A loop of ``length`` steps: ``body(consts, carry, x_t) -> (carry, y_t)``; the y are stacked.
+
+    .. math:: (c_{t+1}, y_t) = f(k, c_t, x_t)
+
+    The backward part is the same loop the other way round, with :math:`\bar c_t` carried. Residuals are stacked, except
+    those that only repeat a constant.
+    """
+
+    body: Graph
+    length: int
+    n_consts: int
+    n_carry: int
+    backwards: bool = False  # from the last step to the first
+    name, formula, derivative = "scan", "carry, y[t] = f(carry, x[t])", "scan of the backward part, in reverse"
+
+    def _parts(self, values: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+        k, c = self.n_consts, self.n_consts + self.n_carry
+        return list(values[:k]), list(values[k:c]), list(values[c:])
+
+    def evaluate(self, *args: Any) -> Any:
+        consts, carry, xs = self._parts(args)
+        stacks = [np.empty((self.length, *t.shape), t.dtype) for t in self.body.out_types[self.n_carry :]]
+        steps = range(self.length - 1, -1, -1) if self.backwards else range(self.length)
+        with reporting() as report:
+            for t in steps:
+                outs = evaluate(self.body, [*consts, *carry, *[np.asarray(x[t]) for x in xs]])
+                for stack, y in zip(stacks, outs[self.n_carry :], strict=True):
+                    stack[t] = y
+                carry = outs[: self.n_carry]
+                report(carry)
+        return (*map(np.asarray, carry), *stacks)
+
+    def infer(self, *types: ArrayType) -> Any:
+        _, carry, xs = self._parts(types)
+        if any(not x.shape or x.shape[0] != self.length for x in xs):
+            raise ShapeError(f"scan of {self.length} steps over {', '.join(map(str, xs))}")
+        outs = derive.strong(self.body.out_types)
+        check_carry(self.name, self.body, carry, outs[: self.n_carry])
+        return (*outs[: self.n_carry], *[t.with_shape((self.length, *t.shape)) for t in outs[self.n_carry :]])
+
+    @property
+    def draws(self) -> bool:  # type: ignore[override]
+        return derive.draws(self.body)
+
+    def batch(self, size: int, args: Sequence[Any], batched: Sequence[bool]) -> Any:
+        consts, carry, xs = self._parts(args)
+        f_consts, f_carry, f_xs = self._parts(batched)
+        ys = (False,) * (len(self.body.outputs) - self.n_carry)
+        while True:  # a carry has lanes if it enters with them, or leaves an iteration with them
+            flags = (*f_consts, *f_carry, *f_xs)
+            body, found = derive.batched(self.body, flags, size, (*f_carry, *ys))
+            if list(found[: self.n_carry]) == f_carry:
+                break
+            f_carry = list(found[: self.n_carry])
+        carry = [lead(v, b, size) if f else v for v, b, f in zip(carry, self._parts(batched)[1], f_carry, strict=True)]
+        xs = [lanes_second(v) if b else v for v, b in zip(xs, f_xs, strict=True)]
+        outs = apply(Scan(body, self.length, self.n_consts, self.n_carry, self.backwards), *consts, *carry, *xs)
+        stacked = [lanes_second(y) if f else y for y, f in zip(outs[self.n_carry :], found[self.n_carry :], strict=True)]
+        return (*outs[: self.n_carry], *stacked), found
+
+    def _flags(self, needs: Sequence[bool]) -> derive.Flags:
+        """Which inputs of the body take part: what is needed, and every floating carry."""
+        k, c = self.n_consts, self.n_consts + self.n_carry
+        return (*needs[:k], *derive.floats(self.body.in_types[k:c]), *needs[c:])
+
+    def pushforward(self, k: Any, args: Sequence[Any], tangents: Sequence[Any], out: Any) -> Any:
+        flags = self._flags([t is not None for t in tangents])
+        pushed = derive.pushed_forward(self.body, flags)
+        parts = [self._parts(v) for v in (args, tangents, flags)]
+        tangent_carry = [
+            zeros_for(v) if t is None else t
+            for v, t, f in zip(parts[0][1], parts[1][1], parts[2][1], strict=True)
+            if f
+        ]
+        n, t = [len(p) for p in parts[0]], [sum(p) for p in parts[2]]
+        ys = len(self.body.outputs) - self.n_carry
+        tangent_ys = sum(derive.floats(self.body.out_types[self.n_carry :]))
+        body = _reordered(
+            pushed,
+            [(n[0], 0), (t[0], 3), (n[1], 1), (t[1], 4), (n[2], 2), (t[2], 5)],
+            [(self.n_carry, 0), (t[1], 2), (ys, 1), (tangent_ys, 3)],
+        )
+        outs = apply(
+            Scan(body, self.length, n[0] + t[0], n[1] + t[1], self.backwards),
+            *parts[0][0], *derive.chosen(parts[1][0], tuple(parts[2][0])),
+            *parts[0][1], *tangent_carry,
+            *parts[0][2], *derive.chosen(parts[1][2], tuple(parts[2][2])),
+        )  # fmt: skip
+        carried = derive.spread(outs[n[1] : n[1] + t[1]], derive.floats(self.body.out_types[: self.n_carry]))
+        stacked = derive.spread(outs[n[1] + t[1] + ys :], derive.floats(self.body.out_types[self.n_carry :]))
+        return [*carried, *stacked]
+
+    def _split(self, needs: derive.Flags) -> tuple[derive.Split, list[bool]]:
+        parts = derive.split(self.body, self._flags(needs))
+        stacked = [i is None or i >= self.n_consts for i in parts.from_input]
+        return parts, stacked
+
+    def forward_part(self, needs: derive.Flags) -> tuple[Primitive, int]:
+        parts, stacked = self._split(needs)
+
+        def make() -> Graph:
+            n = parts.n_outputs
+            outs = parts.forward.outputs
+            kept = tuple(r for r, s in zip(outs[n:], stacked, strict=True) if s)
+            return Graph(parts.forward.inputs, parts.forward.equations, outs[:n] + kept)
+
+        body = derive.remembered(parts.forward, "stacked", make)
+        return Scan(body, self.length, self.n_consts, self.n_carry, self.backwards), parts.n_outputs
+
+    def backward_part(self, residuals: Sequence[Any], args: Sequence[Any], cts: Any, needs: derive.Flags) -> Any:
+        parts, stacked = self._split(needs)
+        rest = iter(residuals)
+        consts = [args[i] for i, s in zip(parts.from_input, stacked, strict=True) if not s]  # type: ignore[misc]
+        stacks = [next(rest) for s in stacked if s]
+        types_c, types_y = self.body.out_types[: self.n_carry], self.body.out_types[self.n_carry :]
+        ct_carry = filled(cts[: self.n_carry], types_c)
+        full_ys = [t.with_shape((self.length, *t.shape)) for t in derive.strong(types_y)]
+        ct_ys = filled(cts[self.n_carry :], full_ys)
+        k = self.n_consts
+        pulled_k, _, pulled_x = self._parts(parts.pulled)
+        sums = [zeros_for(t) for t, p in zip(self.body.in_types[:k], pulled_k, strict=True) if p]
+        body = derive.remembered(self.body, ("backward", needs), lambda: self._backward_body(parts, stacked))
+        outs = apply(
+            Scan(body, self.length, len(consts), len(ct_carry) + len(sums), not self.backwards),
+            *consts, *ct_carry, *sums, *stacks, *ct_ys,
+        )  # fmt: skip
+        n = len(ct_carry)
+        ct_c = derive.spread(outs[:n], derive.floats(types_c))
+        ct_k = derive.spread(outs[n : n + len(sums)], tuple(pulled_k))
+        ct_x = derive.spread(outs[n + len(sums) :], tuple(pulled_x))
+        return [*ct_k, *ct_c, *ct_x]
+
+    def _backward_body(self, parts: derive.Split, stacked: list[bool]) -> Graph:
+        """consts: repeated residuals; carry: cotangents of the carry, sums for constants; x: residuals, ct of y."""
+        types = parts.backward.in_types
+        r = len(stacked)
+        repeated = [t for t, s in zip(types, stacked, strict=False) if not s]
+        stacks = [t for t, s in zip(types, stacked, strict=False) if s]
+        n_c = sum(derive.floats(self.body.out_types[: self.n_carry]))
+        pulled_k = self._parts(parts.pulled)[0]
+        types_k = [t.strong() for t, p in zip(self.body.in_types[: self.n_consts], pulled_k, strict=True) if p]
+        ct_c, ct_y = list(types[r : r + n_c]), list(types[r + n_c :])
+        float_c = derive.floats(self.body.out_types[: self.n_carry])
+
+        def run(*xs: Any) -> list[Any]:
+            a = len(repeated)
+            b, c = a + n_c, a + n_c + len(types_k)
+            d = c + len(stacks)
+            once, each = iter(xs[:a]), iter(xs[c:d])
+            residuals = [next(each) if s else next(once) for s in stacked]
+            pulled = derive.spread(interpret(parts.backward, [*residuals, *xs[a:b], *xs[d:]]), parts.pulled)
+            p_k, p_c, p_x = self._parts(pulled)
+            carry = [
+                zeros_for(t) if v is None else v
+                for v, t, f in zip(p_c, self.body.out_types[: self.n_carry], float_c, strict=True)
+                if f
+            ]
+            found = [v for v in p_k if v is not None]
+            return [*carry, *[s + v for s, v in zip(xs[b:c], found, strict=True)], *[v for v in p_x if v is not None]]
+
+        return trace_pure(run, [*repeated, *ct_c, *types_k, *stacks, *ct_y], "the backward part of a scan")
+
+
+def _reordered(graph: Graph, inputs: list[tuple[int, int]], outputs: list[tuple[int, int]]) -> Graph:
+    """The graph with groups of inputs and outputs in another order: (size, which group it was) in the new order."""
+
+    def pick(items: Sequence[Any], groups: list[tuple[int, int]]) -> list[Any]:
+        sizes = {g: n for n, g in groups}
+        starts = {g: sum(sizes[i] for i in range(g)) for g in sizes}
+        return [v for n, g in groups for v in items[starts[g] : starts[g] + n]]
+
+    def make() -> Graph:
+        return Graph(tuple(pick(graph.inputs, inputs)), graph.equations, tuple(pick(graph.outputs, outputs)))
+
+    key = ("reordered", tuple(inputs), tuple(outputs))
+    return derive.remembered(graph, key, make)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class While(OfGraphs):
+    r"""Repeat ``body`` while ``condition`` holds: ``condition(a, carry)``, ``body(b, carry) -> carry``.
+
+    .. math:: c_{t+1} = f(b, c_t) \quad \text{while } p(a, c_t)
+
+    Forward mode only: how many residuals a reverse sweep would need is not known before the loop has run.
+    """
+
+    condition: Graph
+    body: Graph
+    n_condition: int
+    n_body: int
+    name, formula, derivative = "while", "carry = f(carry) while p(carry)", "forward mode only"
+
+    def _parts(self, values: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+        a, b = self.n_condition, self.n_condition + self.n_body
+        return list(values[:a]), list(values[a:b]), list(values[b:])
+
+    def evaluate(self, *args: Any) -> Any:
+        first, second, carry = self._parts(args)
+        with reporting() as report:
+            while bool(evaluate(self.condition, [*first, *carry])[0]):
+                carry = evaluate(self.body, [*second, *carry])
+                report(carry)
+        return tuple(carry)
+
+    def infer(self, *types: ArrayType) -> Any:
+        carry = self._parts(types)[2]
+        (test,) = self.condition.out_types
+        if test.shape or test.dtype.kind != "b":
+            raise DTypeError(f"the condition of a while loop must be a boolean scalar, got {test}")
+        check_carry(self.name, self.body, carry, self.body.out_types)
+        return tuple(derive.strong(self.body.out_types))
+
+    @property
+    def draws(self) -> bool:  # type: ignore[override]
+        return derive.draws(self.body, self.condition)
+
+    def batch(self, size: int, args: Sequence[Any], batched: Sequence[bool]) -> Any:
+        """Until every lane is done; a lane that is done keeps its values."""
+        first, second, carry = self._parts(args)
+        f1, f2, f3 = self._parts(batched)
+        enters = f3
+        while True:
+            test, (differs,) = derive.batched(self.condition, (*f1, *f3), size)
+            step, found = derive.batched(self.body, (*f2, *f3), size, tuple(f3))
+            following = [True] * len(f3) if differs else list(found)
+            if following == f3:
+                break
+            f3 = following
+        carry = [lead(v, b, size) if f else v for v, b, f in zip(carry, enters, f3, strict=True)]
+        if not differs:
+            return apply(While(test, step, len(first), len(second)), *first, *second, *carry), tuple(f3)
+        n, m = len(first), len(second)
+
+        def any_lane(*xs: Any) -> list[Any]:
+            return [apply1(Max.of((0,), False), interpret(test, xs)[0])]
+
+        def one_step(*xs: Any) -> list[Any]:
+            a, b, c = xs[:n], xs[n : n + m], xs[n + m :]
+            active = interpret(test, [*a, *c])[0]
+            after = interpret(step, [*b, *c])
+            return [apply(WHERE, behind_lanes(active, len(v.shape)), v, old) for v, old in zip(after, c, strict=True)]
+
+        types = [*test.in_types[:n], *step.in_types]
+        condition = trace_pure(any_lane, test.in_types, "vmap of a while condition")
+        body = trace_pure(one_step, types, "vmap of a while body")
+        return apply(While(condition, body, n, n + m), *first, *first, *second, *carry), tuple(f3)
+
+    def pushforward(self, k: Any, args: Sequence[Any], tangents: Sequence[Any], out: Any) -> Any:
+        first, second, carry = self._parts(args)
+        _, t_second, t_carry = self._parts(tangents)
+        float_c = derive.floats(derive.strong(self.body.out_types))
+        flags = tuple(t is not None for t in t_second)
+        pushed = derive.pushed_forward(self.body, flags + float_c)
+        n2, nc, t2, tc = len(second), len(carry), sum(flags), sum(float_c)
+        body = _reordered(pushed, [(n2, 0), (t2, 2), (nc, 1), (tc, 3)], [(nc, 0), (tc, 1)])
+        extra = tuple(derive.strong(derive.chosen(list(self.body.out_types), float_c)))
+        condition = derive.remembered(self.condition, ("more inputs", extra), lambda: _ignoring(self.condition, extra))
+        start = [zeros_for(v) if t is None else t for v, t, f in zip(carry, t_carry, float_c, strict=True) if f]
+        outs = apply(
+            While(condition, body, len(first), n2 + t2),
+            *first, *second, *derive.chosen(t_second, flags), *carry, *start,
+        )  # fmt: skip
+        return derive.spread(outs[nc:], float_c)
+
+    def residuals(self, level: Any, values: list[Any], parents: list[Any]) -> tuple[Any, Any]:
+        return level.perform(self, values), ()
+
+    def pullback(self, k: Any, ct: Any, args: Sequence[Any], out: Any, needs: Sequence[Any]) -> Sequence[Any]:
+        raise MissingRule(
+            "reverse mode cannot go through while_loop, or fori_loop with a count that is not a Python int: give "
+            "max_iterations=, use rg.scan with a static length, or fixed_point where the loop converges to a solution"
+        )
+
+
+def _ignoring(graph: Graph, extra: Sequence[ArrayType]) -> Graph:
+    """`graph` with further inputs that it does not use."""
+    n = len(graph.inputs)
+    return trace_pure(lambda *xs: interpret(graph, xs[:n]), [*graph.in_types, *extra], "a while condition")
+

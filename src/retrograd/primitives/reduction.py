@@ -1,0 +1,150 @@
+"""Reductions along axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from retrograd.config import INT
+from retrograd.core.dispatch import apply1
+from retrograd.core.primitive import Primitive
+from retrograd.core.types import ArrayType
+from retrograd.errors import ShapeError
+from retrograd.primitives.arithmetic import Convert
+from retrograd.primitives.families import ByShape, broadcast_to
+from retrograd.primitives.movement import Reshape
+from retrograd.primitives.vocabulary import BOXES as K
+
+MINUS_INFINITY = float("-inf")
+
+
+def reduced(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
+    """The shape after reducing over `axes`."""
+    return tuple(1 if i in axes else n for i, n in enumerate(shape) if keepdims or i not in axes)
+
+
+def restore(value: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
+    """A reduced value with axes of length one where axes of `shape` were reduced."""
+    kept = reduced(shape, axes, True)
+    return value if tuple(value.shape) == kept else apply1(Reshape.of(kept), value)
+
+
+class Reduction(Primitive):
+    """Over ``axes`` (sorted, not negative); ``keepdims`` leaves axes of length one."""
+
+    axes: tuple[int, ...]
+    keepdims: bool
+
+    def infer(self, *types: ArrayType) -> ArrayType:
+        x = types[0]
+        if any(a >= x.ndim for a in self.axes):
+            raise ShapeError(f"{self.name} over axes {self.axes} of shape {x.shape}")
+        self.check(x)
+        return ArrayType(reduced(x.shape, self.axes, self.keepdims), x.dtype)
+
+    def check(self, x: ArrayType) -> None:
+        """Refuse what has no answer."""
+
+    def batch(self, size: int, args: Sequence[Any], batched: Sequence[bool]) -> Any:
+        return apply1(type(self).of(tuple(a + 1 for a in self.axes), self.keepdims), args[0])
+
+    def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
+        yield (rng.permutation(24).reshape(2, 3, 4) / 12.0 - 1.0,)
+
+
+@dataclass(frozen=True)
+class Sum(ByShape, Reduction):
+    r"""Sum over axes.
+
+    .. math:: y = \sum_i x_i, \qquad \bar x_i = \bar y
+    """
+
+    axes: tuple[int, ...]
+    keepdims: bool = False
+    name, formula, derivative = "sum", "sum(x, axes)", "ct in every place"
+    linear = (0,)
+
+    def evaluate(self, x: Any) -> Any:
+        return np.add.reduce(x, axis=self.axes, dtype=x.dtype, keepdims=self.keepdims)
+
+    def transpose(self, ct: Any, i: int, args: Sequence[Any]) -> Any:
+        shape = args[0].shape
+        return broadcast_to(restore(ct, shape, self.axes), shape)
+
+
+@dataclass(frozen=True)
+class Max(Reduction):
+    r"""Largest element over axes; NaN if there is one.
+
+    .. math:: y = \max_i x_i, \qquad \bar x_i = \bar y\,[x_i = y] \,/\, \textstyle\sum_j [x_j = y]
+
+    Kink.  Elements that tie share the cotangent evenly.
+    """
+
+    axes: tuple[int, ...]
+    keepdims: bool = False
+    name, formula, derivative = "max", "max(x, axes)", "ct where x is the maximum, shared among ties"
+
+    def evaluate(self, x: Any) -> Any:
+        return np.maximum.reduce(x, axis=self.axes, keepdims=self.keepdims)
+
+    def check(self, x: ArrayType) -> None:
+        if any(x.shape[a] == 0 for a in self.axes) and x.size == 0:
+            raise ShapeError(f"max over axes {self.axes} of shape {x.shape}: nothing has no maximum")
+
+    def vjp(self, ct: Any, args: Sequence[Any], out: Any) -> Sequence[Any]:
+        (x,) = args
+        shape = x.shape
+        hit = K.equal(x, broadcast_to(restore(out, shape, self.axes), shape))
+        ties = apply1(Sum.of(self.axes, True), apply1(Convert.of(x.dtype), hit))
+        share = restore(ct, shape, self.axes) / ties
+        return (K.where(hit, share, 0.0),)
+
+
+@dataclass(frozen=True)
+class Argmax(Reduction):
+    r"""Index (int64) of the first largest element along one axis; of the first NaN, if there is one. No derivative."""
+
+    axes: tuple[int, ...]
+    keepdims: bool = False
+    name, formula, derivative, differentiable = "argmax", "argmax(x, axis)", "0", False
+
+    def evaluate(self, x: Any) -> Any:
+        return np.argmax(x, axis=self.axes[0], keepdims=self.keepdims)
+
+    def check(self, x: ArrayType) -> None:
+        if x.shape[self.axes[0]] == 0:
+            raise ShapeError(f"argmax over axis {self.axes[0]} of shape {x.shape}: nothing has no maximum")
+
+    def infer(self, *types: ArrayType) -> ArrayType:
+        return ArrayType(super().infer(*types).shape, INT)
+
+
+@dataclass(frozen=True)
+class Logsumexp(Reduction):
+    r"""Logarithm of a sum of exponentials, without overflow.
+
+    .. math:: y = \ln \sum_i e^{x_i}, \qquad \bar x_i = \bar y\, e^{x_i - y}
+    """
+
+    axes: tuple[int, ...]
+    keepdims: bool = False
+    name, formula, derivative = "logsumexp", "log(sum(exp(x)))", "ct * exp(x - out)"
+
+    def evaluate(self, x: Any) -> Any:
+        top = np.maximum.reduce(x, axis=self.axes, keepdims=True, initial=-np.inf)
+        top = np.where(np.isfinite(top), top, np.zeros((), x.dtype))
+        total = np.log(np.add.reduce(np.exp(x - top), axis=self.axes, keepdims=True)) + top
+        return total if self.keepdims else total.reshape(reduced(x.shape, self.axes, False))
+
+    def vjp(self, ct: Any, args: Sequence[Any], out: Any) -> Sequence[Any]:
+        (x,) = args
+        shape = x.shape
+        top = restore(out, shape, self.axes)
+        weight = K.exp(x - K.where(K.equal(top, MINUS_INFINITY), 0.0, top))  # of nothing but -inf every weight is 0
+        return (weight * restore(ct, shape, self.axes),)
+
+

@@ -1,0 +1,143 @@
+"""`Tensor`: an immutable array that may remember how it was made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from retrograd.core.box import Box, set_face
+from retrograd.core.cells import Cell
+from retrograd.core.dispatch import current
+from retrograd.core.sweep import Leaf
+from retrograd.core.types import ArrayType, check_dtype
+from retrograd.errors import CellError, DifferentiationError, UnsupportedDtype
+from retrograd.ops.inputs import from_outside, value_of
+from retrograd.tensor.backward import backward
+from retrograd.tensor.operators import Operators
+
+
+class Tensor(Operators, Box):
+    """An immutable array; made by `tensor` and by every function.
+
+    Attributes:
+        shape: the lengths of the axes.
+        dtype: the NumPy dtype of the elements.
+        grad: after `backward`, the gradient of what was swept, for a tensor made with ``requires_grad=True``.
+        requires_grad: whether this tensor is, or was computed from, something that requires gradients.
+    """
+
+    __slots__ = ()
+
+    @property
+    def requires_grad(self) -> bool:
+        return self.node is not None and (self.owner is None or self.owner.recording)
+
+    @property
+    def _leaf_cell(self) -> Cell | None:
+        node = self.node
+        return node.target if isinstance(node, Leaf) and isinstance(node.target, Cell) else None
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that sweeps have accumulated here, or None."""
+        cell = self._leaf_cell
+        return None if cell is None else current().read(cell.grad_cell)
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        cell = self._leaf_cell
+        if cell is None:
+            raise CellError("only a tensor made with requires_grad=True, or a parameter, has a .grad to set")
+        current().assign(cell.grad_cell, None if value is None else value_of(value))
+
+    def backward(self, gradient: Any = None, create_graph: bool = False, retain_graph: bool | None = None) -> None:
+        """Sweep back from here and add the gradients to the `.grad` of the leaves.
+
+        Args:
+            gradient: the cotangent to start from, of this shape; 1 by default, for a scalar.
+            create_graph: record the sweep itself, so that gradients can be differentiated again.
+            retain_graph: keep the tape for another sweep; by default as `create_graph`.
+
+        Raises:
+            DifferentiationError: if nothing here requires gradients, or inside `grad`, `vjp`, `jvp` or `vmap`.
+            SpentTape: if the tape was swept already.
+        """
+        backward(self, gradient, create_graph, create_graph if retain_graph is None else retain_graph)
+
+    def detach(self) -> Tensor:
+        """The value without its tape."""
+        if self.owner is None:
+            return Tensor(self.value, weak=self.weak)
+        from retrograd.ops.arithmetic import stop_gradient
+
+        return stop_gradient(self)  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        notes = [] if self.dtype in (np.dtype("int64"), np.dtype("bool")) else [f"dtype={self.dtype}"]
+        if self.owner is not None:
+            kind = ArrayType(tuple(self.shape), self.dtype)
+            return f"<traced tensor {kind}, {self.owner.describe()}>"
+        if self.weak:
+            notes.append("weak")
+        if self.node is not None:
+            notes.append("requires_grad=True" if isinstance(self.node, Leaf) else "recorded")
+        values = np.array2string(self.value, separator=", ", prefix="tensor(")
+        return f"tensor({', '.join([values, *notes])})"
+
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        if self.owner is not None:
+            raise DifferentiationError("a traced value cannot be copied")
+        return tensor(self.value, requires_grad=isinstance(self.node, Leaf))
+
+
+set_face(Tensor)
+
+
+def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor with a copy of `data`.
+
+    Args:
+        data: numbers, nested lists, an ndarray (whose dtype is kept), a tensor. Python floats become the default float.
+        dtype: the dtype to convert to.
+        requires_grad: follow what is computed from it, for `backward`.
+
+    Raises:
+        UnsupportedDtype: for complex numbers, objects, strings; for integers that are to require gradients.
+
+    >>> tensor([1.0, 2.0])
+    tensor([1., 2.], dtype=float32)
+    """
+    wanted = None if dtype is None else check_dtype(np.dtype(dtype))
+    value = value_of(data) if isinstance(data, (Box, Cell)) else None
+    if isinstance(value, Box) and (value.owner is not None or not requires_grad):
+        from retrograd.ops.arithmetic import astype
+
+        found = value if wanted is None else astype(value, wanted)
+        return found.detach() if requires_grad or found.node is not None else found  # type: ignore[no-any-return]
+    source = value.value.copy() if isinstance(value, Box) else data
+    if type(source) in (float, int, bool):
+        source = [source]
+        array = from_outside(source, wanted).reshape(())
+    else:
+        array = from_outside(source, wanted)
+    if isinstance(array, Box):
+        return array  # type: ignore[return-value]
+    if not requires_grad:
+        return Tensor(array)
+    if array.dtype.kind != "f":
+        raise UnsupportedDtype(f"only floats can require gradients, not {array.dtype}: give dtype='float32'")
+    return leaf(array)
+
+
+def leaf(array: np.ndarray) -> Tensor:
+    """A tensor that requires gradients, with a cell for them."""
+    cell = Cell(array, name="tensor", requires_grad=True)
+    return Tensor(array, None, Leaf(cell))
+
+
+def asarray(data: Any, /, *, dtype: Any = None) -> Tensor:
+    """A tensor of `data`; as `tensor`, under the array API's name."""
+    return tensor(data, dtype=dtype)
+
+

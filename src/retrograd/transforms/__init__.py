@@ -1,0 +1,1 @@
+"""Functions of functions: derivatives, vectorisation, control flow, checkpoints, derivatives of your own."""

@@ -1,0 +1,65 @@
+"""What transforms do with the arguments and results of the functions they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from retrograd.core.box import Box
+from retrograd.core.cells import Cell
+from retrograd.core.tree import Structure, flatten, unflatten
+from retrograd.errors import DTypeError, RetrogradError
+from retrograd.ops.inputs import array_of, face
+
+
+def is_number_like(x: Any) -> bool:
+    """Whether `x` can be an array."""
+    return isinstance(x, (Box, Cell, int, float, bool)) or hasattr(x, "__array__")
+
+
+def flat_arrays(tree: Any, what: str) -> tuple[list[Any], Structure]:
+    """The leaves of `tree` as values, and its structure.
+
+    Raises:
+        RetrogradError: for a leaf that is no array.
+    """
+    leaves, structure = flatten(tree)
+    for leaf in leaves:
+        if not is_number_like(leaf):
+            raise RetrogradError(f"{what} must be arrays or trees of arrays; it has a {type(leaf).__name__}")
+    return [array_of(leaf) for leaf in leaves], structure
+
+
+def name_of(f: Any) -> str:
+    """What messages call a function."""
+    return getattr(f, "__name__", None) or type(f).__name__
+
+
+def selected(argnums: int | Sequence[int], args: Sequence[Any], f: Any) -> list[int]:
+    """The places of the arguments to differentiate with respect to."""
+    listed = [argnums] if isinstance(argnums, int) else list(argnums)
+    for i in listed:
+        if not -len(args) <= i < len(args):
+            raise RetrogradError(f"argnums {argnums} of {name_of(f)}, which was called with {len(args)} arguments")
+    return [i % len(args) for i in listed]
+
+
+def need_floats(values: Sequence[Any], transform: str, f: Any) -> None:
+    """Refuse to differentiate with respect to integers."""
+    for v in values:
+        if v.dtype.kind != "f":
+            raise DTypeError(
+                f"{transform} of {name_of(f)} with respect to {v.dtype} values: convert them to floats, "
+                "or leave them out of argnums"
+            )
+
+
+def mapped(tree: Any, function: Callable[[Any], Any]) -> Any:
+    """`function` on every array of a result; other leaves as they are."""
+    leaves, structure = flatten(tree)
+    return unflatten(structure, [function(x) if is_number_like(x) else x for x in leaves])
+
+
+def faces(values: Sequence[Any]) -> list[Any]:
+    """The public faces of values; weakness stays."""
+    return [face(v) for v in values]
