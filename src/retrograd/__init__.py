@@ -12,3 +12,5 @@ from retrograd.tensor.parameter import Parameter as Parameter, Buffer, Setting
 from retrograd.transforms.derivatives import *
 from retrograd.transforms.vectorise import vmap
 from retrograd.transforms.gradients import no_grad
+from retrograd.transforms.control_flow import scan, fori_loop, while_loop, cond
+from retrograd.ops import random

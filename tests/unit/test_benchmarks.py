@@ -57,7 +57,7 @@ def test_rounds_measure_every_contestant(monkeypatch):
 
 
 def test_import_time_is_the_difference_of_pairs():
-    text = "\n".join(import_time.report(3, {"numpy": 0.1, "retrograd": 0.25}.get))
+    text = "\n".join(import_time.table(3, {"numpy": 0.1, "retrograd": 0.25}.get))
     assert "| the difference | 150 (150 to 150) | 100: missed |" in text
 
 

@@ -27,6 +27,7 @@ class Primitive:
 
     name: ClassVar[str] = ""
     multi: ClassVar[bool] = False  # several outputs: evaluate, infer and batch give tuples
+    reverse: ClassVar[bool] = True  # False: forward mode only
     differentiable: bool = True  # False: the derivative is zero everywhere, nothing is recorded
     differentiable_outputs: Sequence[bool] | None = None  # of several outputs, which; None: all of floating dtype
     linear: Any = ()  # the arguments it is linear in, one at a time (a product is, in both)
@@ -105,8 +106,18 @@ class Primitive:
                 total = term if total is None else total + term
         return total
 
+    @classmethod
+    def instances(cls) -> Iterator[Primitive]:
+        """The choices of parameters that the laws try."""
+        if not getattr(cls, "__dataclass_fields__", {}):
+            yield cls.of()
+
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
         """Arguments for the laws: derivatives below 100 in size, no kinks; float64 where it is floating."""
+        return iter(())
+
+    def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        """Arguments where the derivative is a matter of choice, and the cotangents that ones in all outputs get."""
         return iter(())
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from retrograd.core.dispatch import apply1
+from retrograd.core.primitive import Primitive
 from retrograd.core.types import ArrayType
 from retrograd.errors import DTypeError
 from retrograd.primitives.families import ByShape, Pointwise, pointwise
@@ -230,6 +231,11 @@ class IntegerPower(Pointwise):
     n: int
     name, formula = "integer_power", "x ** n"
 
+    @classmethod
+    def instances(cls) -> Iterator[Primitive]:
+        for n in (0, 1, 2, 3, 5, -1, -2):
+            yield cls.of(n)
+
     def evaluate(self, x: Any) -> Any:
         return x**self.n
 
@@ -262,6 +268,11 @@ class Convert(ByShape):
     name, formula, derivative = "convert", "x.astype(dtype)", "ct.astype(x.dtype)"
     linear = (0,)
 
+    @classmethod
+    def instances(cls) -> Iterator[Primitive]:
+        for dtype in ("float64", "float32", "int64", "bool"):
+            yield cls.of(np.dtype(dtype))
+
     @property
     def differentiable(self) -> bool:  # type: ignore[override]
         return self.dtype.kind == "f"
@@ -279,7 +290,8 @@ class Convert(ByShape):
         return apply1(self, args[0])
 
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
-        yield (rng.normal(size=(3, 2)),)
+        yield (rng.integers(-8, 9, size=(3, 2)) / 8.0,)  # exact in float32 too
+        yield (rng.integers(-8, 9, size=()),)
 
 
 @pointwise

@@ -2,20 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
+
+import numpy as np
 
 from retrograd.core.dispatch import apply
 from retrograd.core.forward import reverse_of_reverse, zeros_for
 from retrograd.core.primitive import Primitive
-from retrograd.core.types import ArrayType
+from retrograd.core.types import ArrayType, type_of
 from retrograd.errors import DTypeError, ShapeError
 from retrograd.graph.interpret import WATCH, evaluate
 from retrograd.graph.ir import Graph
+from retrograd.graph.trace import trace_pure
 from retrograd.primitives import derive
 from retrograd.primitives.comparison import WHERE
 from retrograd.primitives.families import behind_lanes, lead
+from retrograd.primitives.trigonometric import COS, SIN
+
+
+@cache
+def example(function: Callable[..., Any], *like: Any) -> Graph:
+    """A small graph for the laws; `like` are Python scalars, or shapes of float64 arrays."""
+    types = [ArrayType(x, np.dtype("float64")) if isinstance(x, tuple) else type_of(x).strong() for x in like]
+    return trace_pure(function, types, "an example")
+
+
+def drawn(rng: Any, types: Sequence[ArrayType]) -> tuple[Any, ...]:
+    """Arguments of these types."""
+    return tuple(rng.normal(size=t.shape) if t.is_float else np.asarray(rng.integers(0, 2), t.dtype) for t in types)
+
+
+def _wave(x: Any, y: Any) -> list[Any]:
+    return [apply(SIN, x) * y]
+
+
+def _wave_and_more(x: Any, y: Any, n: Any) -> list[Any]:
+    wave = apply(SIN, x) * y
+    return [wave, n + 1, x, wave * wave, y * y]  # an integer, an input as it is, an output the rest depends on
+
+
+def _wave_kept(x: Any, y: Any) -> list[Any]:
+    sine = apply(SIN, x)
+    return [sine * y, sine, apply(COS, x), y]
+
+
+def _wave_pulled(sine: Any, cosine: Any, y: Any, ct: Any) -> list[Any]:
+    return [ct * y * cosine, ct * sine]
+
+
+def _square_sum(x: Any, y: Any) -> list[Any]:
+    return [x * x + y * y * y]
 
 
 def check_inputs(name: str, graph: Graph, types: Sequence[ArrayType]) -> None:
@@ -85,6 +124,15 @@ class Call(OfGraphs):
     live: tuple[bool, ...] | None = None  # which outputs have derivatives
     name, formula, derivative = "call", "f(x)", "backward part of f, from residuals"
 
+    @classmethod
+    def instances(cls) -> Iterator[Primitive]:
+        yield cls(example(_wave, (3,), (3,)), "wave")
+        yield cls(example(_wave_and_more, (2,), (2,), 1))
+        yield cls(example(_wave_and_more, (), (), 1), "again", recompute=True)
+
+    def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
+        yield drawn(rng, self.graph.in_types)
+
     @property
     def draws(self) -> bool:  # type: ignore[override]
         return derive.draws(self.graph)
@@ -144,6 +192,15 @@ class CustomVJP(OfGraphs):
     label: str = ""
     name, formula, derivative = "custom_vjp", "f(x)", "as declared"
 
+    @classmethod
+    def instances(cls) -> Iterator[Primitive]:
+        for shape in ((2,), ()):
+            graphs = example(_wave, shape, shape), example(_wave_kept, shape, shape), example(_wave_pulled, *[shape] * 4)
+            yield cls(*graphs, "wave")
+
+    def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
+        yield drawn(rng, self.primal.in_types)
+
     def evaluate(self, *args: Any) -> Any:
         return tuple(run_inner(self.primal, args))
 
@@ -182,6 +239,14 @@ class Cond(OfGraphs):
     true: Graph
     false: Graph
     name, formula, derivative = "cond", "f(x) if c else g(x)", "backward part of the arm that ran"
+
+    @classmethod
+    def instances(cls) -> Iterator[Primitive]:
+        yield cls(example(_wave, (2,), (2,)), example(_square_sum, (2,), (2,)))
+
+    def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
+        for chosen in (True, False):
+            yield np.asarray(chosen), *drawn(rng, self.true.in_types)
 
     @property
     def draws(self) -> bool:  # type: ignore[override]

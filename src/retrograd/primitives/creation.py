@@ -24,6 +24,11 @@ class Iota(Primitive):
     dtype: np.dtype
     name, formula, derivative, differentiable = "iota", "0, 1, ..., length - 1", "0", False
 
+    @classmethod
+    def instances(cls) -> Iterator[Primitive]:
+        for length, dtype in ((5, "int64"), (3, "float32"), (0, "int64"), (4, "uint32")):
+            yield cls.of(length, np.dtype(dtype))
+
     def evaluate(self) -> Any:
         return np.arange(self.length, dtype=self.dtype)
 
@@ -72,6 +77,11 @@ class RandomBits(Primitive):
     shape: tuple[int, ...]
     name, formula, derivative = "random_bits", "philox(key, counter)", "0"
     differentiable, multi, draws = False, True, True
+
+    @classmethod
+    def instances(cls) -> Iterator[Primitive]:
+        for shape in ((), (5,), (2, 4), (0,)):
+            yield cls.of(shape)
 
     @property
     def blocks(self) -> int:

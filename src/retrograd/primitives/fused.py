@@ -96,6 +96,11 @@ class LayerNorm(Primitive):
     name, formula = "layer_norm", "(x - mean) / sqrt(var + eps) * w + b"
     derivative = "r * (g - mean(g) - xhat * mean(g * xhat)),  sum(ct * xhat),  sum(ct)"
 
+    @classmethod
+    def instances(cls) -> Iterator[Primitive]:
+        for axes in (1, 2):
+            yield cls.of(axes, 1e-5)
+
     def _normalised(self, ndim: int) -> tuple[int, ...]:
         return tuple(range(ndim - self.axes, ndim))
 

@@ -39,6 +39,11 @@ class Gather(Primitive):
     name, formula, derivative = "gather", "x[i]", "ct added at the places i (scatter_add)"
     linear = (0,)
 
+    @classmethod
+    def instances(cls) -> Iterator[Primitive]:
+        for batch_axes in (0, 1):
+            yield cls.of(batch_axes)
+
     def evaluate(self, x: Any, indices: Any) -> Any:
         return x[_places(indices, self.batch_axes)]
 
@@ -80,6 +85,11 @@ class ScatterAdd(Primitive):
     batch_axes: int = 0
     name, formula, derivative = "scatter_add", "zeros(shape) with x added at i", "ct[i] (gather)"
     linear = (1,)
+
+    @classmethod
+    def instances(cls) -> Iterator[Primitive]:
+        for shape, batch_axes in (((4, 3), 0), ((5,), 0), ((2, 3), 1), ((2, 3, 2), 1)):
+            yield cls.of(shape, batch_axes)
 
     def evaluate(self, indices: Any, x: Any) -> Any:
         out = np.zeros(self.shape, x.dtype)

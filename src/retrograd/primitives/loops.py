@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,10 +19,24 @@ from retrograd.graph.ir import Graph
 from retrograd.graph.trace import trace_pure
 from retrograd.primitives import derive
 from retrograd.primitives.comparison import WHERE
-from retrograd.primitives.control import OfGraphs, filled
+from retrograd.primitives.control import OfGraphs, drawn, example, filled
 from retrograd.primitives.families import behind_lanes, lead
 from retrograd.primitives.movement import Transpose
 from retrograd.primitives.reduction import Max
+from retrograd.primitives.trigonometric import SIN, TANH
+
+
+def _recurrence(w: Any, c: Any, n: Any, x: Any) -> list[Any]:
+    after = apply(TANH, w * c + x)
+    return [after, n + 1, after * c]
+
+
+def _few_times(limit: Any, n: Any, v: Any) -> list[Any]:
+    return [n < limit]
+
+
+def _shrink(w: Any, n: Any, v: Any) -> list[Any]:
+    return [n + 1, apply(SIN, v) * w]
 
 
 @contextmanager
@@ -69,6 +83,15 @@ class Scan(OfGraphs):
     n_carry: int
     backwards: bool = False  # from the last step to the first
     name, formula, derivative = "scan", "carry, y[t] = f(carry, x[t])", "scan of the backward part, in reverse"
+
+    @classmethod
+    def instances(cls) -> Iterator[Primitive]:
+        for length, backwards, shape in ((3, False, (2,)), (3, True, ()), (1, False, ()), (0, False, ())):
+            yield cls(example(_recurrence, shape, shape, 1, shape), length, 1, 2, backwards)
+
+    def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
+        types = self.body.in_types
+        yield *drawn(rng, types[:-1]), rng.normal(size=(self.length, *types[-1].shape))
 
     def _parts(self, values: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
         k, c = self.n_consts, self.n_consts + self.n_carry
@@ -246,7 +269,17 @@ class While(OfGraphs):
     body: Graph
     n_condition: int
     n_body: int
-    name, formula, derivative = "while", "carry = f(carry) while p(carry)", "forward mode only"
+    name, formula, derivative, reverse = "while", "carry = f(carry) while p(carry)", "forward mode only", False
+
+    @classmethod
+    def instances(cls) -> Iterator[Primitive]:
+        for shape in ((2,), ()):
+            yield cls(example(_few_times, 1, 1, shape), example(_shrink, shape, 1, shape), 1, 1)
+
+    def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
+        for times in (0, 3):
+            w, _, v = drawn(rng, self.body.in_types)
+            yield np.asarray(times), w, np.asarray(0), v
 
     def _parts(self, values: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
         a, b = self.n_condition, self.n_condition + self.n_body

@@ -11,6 +11,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from retrograd.core.dispatch import apply, apply1
 from retrograd.core.forward import zeros_for
+from retrograd.core.primitive import Primitive
 from retrograd.core.types import ArrayType
 from retrograd.errors import ShapeError
 from retrograd.primitives.families import ByShape, broadcast_shapes, lead, same_dtype, sum_to
@@ -26,6 +27,11 @@ class Broadcast(ByShape):
     shape: tuple[int, ...]
     name, formula, derivative = "broadcast", "broadcast_to(x, shape)", "sum of ct over the stretched axes"
     linear = (0,)
+
+    @classmethod
+    def instances(cls) -> Iterator[Primitive]:
+        for shape in ((4,), (4, 3), (2, 4, 3)):
+            yield cls.of(shape)
 
     def evaluate(self, x: Any) -> Any:
         x = np.asarray(x)
@@ -51,7 +57,10 @@ class Broadcast(ByShape):
         return apply1(Broadcast.of((size, *self.shape)), x)
 
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
-        yield (rng.normal(size=self.shape[-1:] if len(self.shape) < 2 else (self.shape[-2], 1)),)
+        yield (rng.normal(size=()),)
+        yield (rng.normal(size=self.shape),)
+        if len(self.shape) > 1:
+            yield (rng.normal(size=(self.shape[-2], 1)),)
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,11 @@ class Reshape(ByShape):
     shape: tuple[int, ...]
     name, formula, derivative = "reshape", "reshape(x, shape)", "reshape(ct, x.shape)"
     linear = (0,)
+
+    @classmethod
+    def instances(cls) -> Iterator[Primitive]:
+        for shape in ((6,), (3, 2), (2, 1, 3), (1,), ()):
+            yield cls.of(shape)
 
     def evaluate(self, x: Any) -> Any:
         return np.asarray(x).reshape(self.shape)
@@ -94,6 +108,11 @@ class Transpose(ByShape):
     axes: tuple[int, ...]
     name, formula, derivative = "transpose", "transpose(x, axes)", "transpose(ct, inverse of axes)"
     linear = (0,)
+
+    @classmethod
+    def instances(cls) -> Iterator[Primitive]:
+        for axes in ((1, 0), (2, 0, 1), (0,), ()):
+            yield cls.of(axes)
 
     def evaluate(self, x: Any) -> Any:
         return x.transpose(self.axes)
@@ -126,6 +145,18 @@ class Slice(ByShape):
     steps: tuple[int, ...]
     name, formula, derivative = "slice", "x[start : : step]", "ct at its place, zeros elsewhere"
     linear = (0,)
+
+    @classmethod
+    def instances(cls) -> Iterator[Primitive]:
+        for starts, lengths, steps in (
+            ((1,), (3,), (1,)),
+            ((0, 1), (2, 2), (2, 1)),
+            ((3, 1), (2, 2), (-1, 2)),
+            ((4,), (3,), (-2,)),
+            ((1, 0), (0, 2), (1, 1)),
+            ((), (), ()),
+        ):
+            yield cls.of(starts, lengths, steps)
 
     def evaluate(self, x: Any) -> Any:
         return x[tuple(map(_as_slice, self.starts, self.lengths, self.steps))]
@@ -180,6 +211,11 @@ class Pad(ByShape):
     name, formula, derivative = "pad", "pad(x, low, high)", "the part of ct where x lies"
     linear = (0,)
 
+    @classmethod
+    def instances(cls) -> Iterator[Primitive]:
+        for low, high, gaps in (((1,), (2,), (0,)), ((0, 1), (1, 0), (1, 2)), ((0,), (0,), (3,)), ((), (), ())):
+            yield cls.of(low, high, gaps)
+
     def _shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(
             lo + hi + (n + (n - 1) * g if n else 0)
@@ -218,6 +254,11 @@ class Concatenate(ByShape):
 
     axis: int
     name, formula, derivative = "concatenate", "concatenate(xs, axis)", "the part of ct where each x lies"
+
+    @classmethod
+    def instances(cls) -> Iterator[Primitive]:
+        for axis in (0, 1):
+            yield cls.of(axis)
 
     @property
     def linear(self) -> Any:  # type: ignore[override]

@@ -45,6 +45,11 @@ class Reduction(Primitive):
         self.check(x)
         return ArrayType(reduced(x.shape, self.axes, self.keepdims), x.dtype)
 
+    @classmethod
+    def instances(cls) -> Iterator[Primitive]:
+        for axes, keepdims in (((0,), False), ((1,), True), ((0, 2), False), ((0, 1, 2), False), ((), False)):
+            yield cls.of(axes, keepdims)
+
     def check(self, x: ArrayType) -> None:
         """Refuse what has no answer."""
 
@@ -111,6 +116,11 @@ class Argmax(Reduction):
     axes: tuple[int, ...]
     keepdims: bool = False
     name, formula, derivative, differentiable = "argmax", "argmax(x, axis)", "0", False
+
+    @classmethod
+    def instances(cls) -> Iterator[Primitive]:
+        for axis, keepdims in ((0, False), (1, True), (2, False)):
+            yield cls.of((axis,), keepdims)
 
     def evaluate(self, x: Any) -> Any:
         return np.argmax(x, axis=self.axes[0], keepdims=self.keepdims)

@@ -1,0 +1,189 @@
+"""Traced bodies as pure graphs: what a loop or an arm captures becomes operands, what it assigns becomes results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from retrograd.core.box import Box
+from retrograd.core.cells import Cell
+from retrograd.core.dispatch import Evaluate, Interpreter, apply, current, lowest
+from retrograd.core.batching import Batch
+from retrograd.core.primitive import Primitive
+from retrograd.core.tree import Structure, unflatten
+from retrograd.core.types import ArrayType, type_of
+from retrograd.core.forward import zeros_for
+from retrograd.graph.interpret import WATCH, Watch, interpret
+from retrograd.graph.ir import Graph, Var
+from retrograd.graph.stage import LoopRecord, Stage, peek
+from retrograd.graph.trace import Traced, trace, trace_pure
+from retrograd.transforms.arguments import flat_arrays
+
+
+def trace_tree(
+    f: Callable[..., Any], structure: Structure, values: Sequence[Any], types: Sequence[ArrayType], name: str,
+    *, body: bool = False,
+) -> tuple[Traced, Structure]:  # fmt: skip
+    """Trace ``f(*tree)``, where `structure` is that of the tuple of arguments; the structure of the result too."""
+    found: list[Structure] = []
+
+    def flat(*boxes: Any) -> list[Any]:
+        results, result_structure = flat_arrays(f(*unflatten(structure, boxes)), f"the result of {name}")
+        found[:] = [result_structure]
+        return results
+
+    flags = [isinstance(v, Box) and v.node is not None for v in values]
+    return trace(flat, types, name, body=body, requires_grad=flags), found[0]
+
+
+def rearranged(traced: Traced, inputs: Sequence[Any], types: Sequence[ArrayType], outputs: Sequence[Any]) -> Graph:
+    """The traced graph with other inputs and outputs.
+
+    `inputs` says, for each input wanted, which traced input it is (an index), or None for one that is not used;
+    `outputs` are operands of the graph, or the index of an input handed on.
+    """
+    old = traced.graph.inputs
+    new = tuple(Var(t) if i is None else old[i] for i, t in zip(inputs, types, strict=True))
+    renamed = tuple(new[o] if isinstance(o, int) else o for o in outputs)
+    return Graph(new, traced.graph.equations, renamed)
+
+
+def among(cell: Any, cells: Sequence[Any]) -> bool:
+    """Whether `cell` itself is one of `cells`; `in` would compare values, since cells have a tensor's operators."""
+    return any(c is cell for c in cells)
+
+
+class LoopBody:
+    """The cells and captures of a loop: which are constants, which come round.
+
+    A cell is carried if the loop assigns it: it enters with its value (or zeros, if it has none or the body does not
+    look at it) and leaves with its last one.
+    """
+
+    def __init__(self, body: Traced, others: Sequence[Traced] = (), may_skip: bool = False) -> None:
+        self.body = body
+        self.carried = [*body.written, *body.cleared]
+        self.may_skip = may_skip  # the loop may run zero times: cells then keep what they have
+        looked_at = {e for t in (body, *others) for e in t.extras if isinstance(e, Cell)}
+        self.looked_at = looked_at
+        active = current()
+        self.types = [self._type(c, active) for c in self.carried]
+        self.absent = [peek(active, c) is None for c in self.carried]
+
+    def _type(self, cell: Cell, active: Interpreter) -> ArrayType:
+        use = self.body.cell_use(cell)
+        if use.value is not None:
+            return type_of(use.value).strong()
+        if use.entry is not None:
+            return use.entry.type.strong()
+        return (peek(active, cell) or cell.type or ArrayType((), np.dtype("float32"))).strong()
+
+    def constants(self, traced: Traced) -> list[Any]:
+        """The extras of one traced part that do not come round."""
+        return [e for e in traced.extras if not (isinstance(e, Cell) and among(e, self.carried))]
+
+    def constant_values(self, traced: Traced) -> list[Any]:
+        active = current()
+        return [active.read(e) if isinstance(e, Cell) else e for e in self.constants(traced)]
+
+    def entry_values(self) -> list[Any]:
+        """What the carried cells enter with."""
+        active = current()
+        found = []
+        for cell, t, absent in zip(self.carried, self.types, self.absent, strict=True):
+            needed = cell in self.looked_at or self.may_skip
+            value = active.read(cell) if needed and not absent else None
+            found.append(_zeros(t) if value is None else value)
+        return found
+
+    def inputs_of(self, traced: Traced) -> list[Any]:
+        """Where the inputs (constants, arguments, carried cells) lie in a traced graph: see `rearranged`."""
+        n = traced.n_args
+        place = {id(e): n + i for i, e in enumerate(traced.extras)}
+        constants = [place[id(e)] for e in self.constants(traced)]
+        return [*constants, *range(n), *[place.get(id(c)) for c in self.carried]]
+
+    def input_types(self, traced: Traced) -> list[ArrayType]:
+        places = self.inputs_of(traced)
+        own = traced.graph.in_types
+        k = len(places) - len(self.carried)
+        return [own[p].strong() if p is not None else self.types[i - k] for i, p in enumerate(places)]
+
+    def cell_results(self) -> list[Any]:
+        """What the carried cells leave an iteration with, as operands of the body's graph."""
+        n = self.body.n_results
+        written = list(self.body.graph.outputs[n:])
+        return [*written, *[None] * len(self.body.cleared)]
+
+    def commit(self, values: Sequence[Any], ran: Any = None) -> None:
+        """Assign the last values; `ran` is a boolean scalar where the loop may not have run."""
+        active = current()
+        n = len(self.body.written)
+        for cell, value, absent in zip(self.carried[:n], values, self.absent, strict=False):
+            active.assign(cell, value, ran if absent else None)
+        for cell in self.carried[n:]:
+            active.assign(cell, None, ran)
+
+
+def _zeros(t: ArrayType) -> Any:
+    return np.zeros(t.shape, t.dtype)
+
+
+def with_zero_outputs(graph: Graph, types: Sequence[ArrayType | None]) -> Graph:
+    """`graph` where outputs that are None become zeros of a type."""
+    if all(o is not None for o in graph.outputs):
+        return graph
+    kept = [o for o in graph.outputs if o is not None]
+    inner = Graph(graph.inputs, graph.equations, tuple(kept))
+
+    def run(*xs: Any) -> list[Any]:
+        rest = iter(interpret(inner, xs))
+        return [zeros_for(t) if o is None else next(rest) for o, t in zip(graph.outputs, types, strict=True)]
+
+    return trace_pure(run, graph.in_types, "a loop body")
+
+
+def run_loop(prim: Primitive, operands: Sequence[Any], loop: LoopBody, n_before: int) -> Any:
+    """Apply a loop; if it is interrupted at the top level, its cells keep the last completed iteration's values.
+
+    `n_before` carried values precede the carried cells among the outputs.
+    """
+    active = current()
+    base = lowest(active)
+    n = len(loop.carried)
+    if isinstance(base, Stage) and active is base and n:
+        before = [(c, u.value) for c, u in base.cells.items() if u.written and not among(c, loop.carried)]
+        entry = [(c, ("carry", n_before + i)) for i, c in enumerate(loop.carried)]
+        base.loops.append(LoopRecord(len(base.equations), [*before, *entry]))
+    if not isinstance(base, Evaluate) or not n or _batches(active) or WATCH.get() is not None:
+        return apply(prim, *operands)
+    watch = Watch()
+    token = WATCH.set(watch)
+    try:
+        return apply(prim, *operands)
+    except BaseException:
+        if watch.carry is not None:
+            values = [np.asarray(v) for v in watch.carry[n_before : n_before + n]]
+            for cell, value in zip(loop.carried[: len(loop.body.written)], values, strict=False):
+                base.assign(cell, value)
+            for cell in loop.carried[len(loop.body.written) :]:
+                base.assign(cell, None)
+        raise
+    finally:
+        WATCH.reset(token)
+
+
+def _batches(level: Interpreter | None) -> bool:
+    while level is not None:
+        if isinstance(level, Batch):
+            return True
+        level = level.below
+    return False
+
+
+def as_operands(values: Sequence[Any]) -> list[Any]:
+    """Values for a primitive made of graphs: no Python scalars."""
+    return [np.asarray(v) if type(v) in (bool, int, float) else v for v in values]
+

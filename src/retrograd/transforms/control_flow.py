@@ -1,0 +1,352 @@
+"""Loops and branches that every transform understands: scan, fori_loop, while_loop, cond.
+
+Bodies, arms and predicates are traced: they run once, on tracers, whatever the number of iterations. Inside them cells
+may be read and assigned; the loop carries them. ``with rg.debug():`` runs them as plain Python instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from retrograd.config import INT, debugging
+from retrograd.core.cells import Cell
+from retrograd.core.dispatch import apply, current
+from retrograd.core.tree import Structure, flatten, unflatten
+from retrograd.core.types import ArrayType, type_of
+from retrograd.errors import CellError, RetrogradError, ShapeError, TracingError
+from retrograd.graph.ir import Literal
+from retrograd.graph.stage import peek
+from retrograd.graph.trace import Traced
+from retrograd.ops import arithmetic as a
+from retrograd.ops.indexing import getitem
+from retrograd.ops.inputs import array_of, converted, face, is_weak
+from retrograd.ops.shaping import arange, stack
+from retrograd.primitives.control import Cond
+from retrograd.primitives.loops import Scan, While
+from retrograd.transforms.arguments import flat_arrays, name_of
+from retrograd.transforms.captures import (
+    LoopBody,
+    among,
+    as_operands,
+    rearranged,
+    run_loop,
+    trace_tree,
+    with_zero_outputs,
+)
+
+
+def _settled(
+    trace_with: Callable[[list[ArrayType]], tuple[Traced, Structure]], carry: list[Any], structure: Structure, what: str
+) -> tuple[Traced, Structure, list[Any]]:
+    """Trace until the carry leaves an iteration as it entered; weak scalars take the dtype they come back with."""
+    for _ in range(len(carry) + 1):
+        types = [type_of(v).strong() for v in carry]
+        traced, result = trace_with(types)
+        outs = [type_of(r).strong() for r in traced.results[: len(types)]]
+        if result_mismatch := _difference(structure, result, len(types), traced):
+            raise RetrogradError(f"{what}: the carry enters as {structure} and leaves as {result_mismatch}")
+        if outs == types:
+            return traced, result, carry
+        for i, (t, o) in enumerate(zip(types, outs, strict=True)):
+            if t.shape != o.shape or (t.dtype != o.dtype and not is_weak(carry[i])):
+                hint = f"; convert the first value with .astype({str(o.dtype)!r})" if t.shape == o.shape else ""
+                raise ShapeError(f"{what}: carried value {i} enters as {t} and leaves as {o}{hint}")
+        carry = [
+            face(converted(v, o.dtype)) if t.dtype != o.dtype else v for v, t, o in zip(carry, types, outs, strict=True)
+        ]
+    raise ShapeError(f"{what}: the types of the carry do not settle")
+
+
+def _difference(structure: Structure, result: Structure, n: int, traced: Traced) -> Structure | None:
+    """The structure of the carry that came back, if it is not the one that went in."""
+    back = result.children[0] if result.kind is tuple and len(result.children) == 2 and structure.aux == "pair" else result
+    expected = structure.children[0] if structure.aux == "pair" else structure
+    return None if back == expected else back
+
+
+def scan(
+    f: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any = None, length: int | None = None, reverse: bool = False
+) -> tuple[Any, Any]:
+    """A loop over the first axis of `xs`: ``carry, y = f(carry, x)``.
+
+    Args:
+        f: gives the next carry, of the structure, shapes and dtypes of `init`, and anything to stack.
+        init: the first carry, a tree of arrays.
+        xs: a tree of arrays of one length along the first axis; None with `length`.
+        reverse: go from the last element to the first; results stay at the places of their elements.
+
+    Returns:
+        The last carry, and the stacked y.
+
+    >>> scan(lambda total, x: (total + x, total), 0.0, np.array([1.0, 2.0, 3.0]))
+    (tensor(6., dtype=float64), tensor([0., 1., 3.], dtype=float64))
+    """
+    carry, carry_structure = flat_arrays(init, "the carry of scan")
+    columns, column_structure = flat_arrays(xs, "the xs of scan")
+    steps = _length(columns, length)
+    if debugging():
+        return _scan_in_python(f, init, columns, column_structure, steps, reverse)
+    both = Structure(tuple, "pair", (carry_structure, column_structure))
+    name = f"scan of {name_of(f)}"
+
+    def pair(c: Any, x: Any) -> tuple[Any, Any]:
+        result = f(c, x)
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise RetrogradError(f"{name}: the body must return (carry, y)")
+        return result
+
+    column_types = [ArrayType(tuple(x.shape[1:]), x.dtype) for x in columns]
+
+    def trace_with(types: list[ArrayType]) -> tuple[Traced, Structure]:
+        arguments = Structure(tuple, None, both.children)
+        return trace_tree(pair, arguments, [*carry, *columns], [*types, *column_types], name, body=True)
+
+    traced, result, carry = _settled(trace_with, carry, both, name)
+    outs = _run_scan(traced, carry, columns, steps, reverse)
+    n = len(carry)
+    return (
+        unflatten(carry_structure, [face(o) for o in outs[:n]]),
+        unflatten(result.children[1], [face(o) for o in outs[n:]]),
+    )
+
+
+def _length(columns: Sequence[Any], length: int | None) -> int:
+    if any(not x.shape for x in columns):
+        raise ShapeError("scan over a scalar: xs need a first axis")
+    lengths = {int(x.shape[0]) for x in columns} | ({int(length)} if length is not None else set())
+    if len(lengths) != 1:
+        raise ShapeError(f"scan needs one length, from xs or length=; it has {sorted(lengths) or 'none'}")
+    return lengths.pop()
+
+
+def _scan_in_python(f: Any, carry: Any, columns: Any, structure: Structure, steps: int, reverse: bool) -> Any:
+    ys: list[Any] = []
+    for t in reversed(range(steps)) if reverse else range(steps):
+        carry, y = f(carry, unflatten(structure, [getitem(x, t) for x in columns]))
+        ys.append(y)
+    if reverse:
+        ys.reverse()
+    leaves = [flatten(y)[0] for y in ys]
+    stacked = [stack([row[i] for row in leaves], axis=0) for i in range(len(leaves[0]) if leaves else 0)]
+    return carry, unflatten(flatten(ys[0])[1], stacked) if ys else None
+
+
+def _run_scan(traced: Traced, carry: list[Any], columns: list[Any], steps: int, reverse: bool) -> list[Any]:
+    """The last carry and the stacked results; cells are assigned."""
+    loop = LoopBody(traced, may_skip=steps == 0)
+    n, k, cells = len(carry), len(loop.constants(traced)), len(loop.carried)
+    places = loop.inputs_of(traced)
+    types = loop.input_types(traced)
+    # constants, carry, xs, cells  ->  constants, carry, cells, xs
+    order = [*range(k + n), *range(len(places) - cells, len(places)), *range(k + n, len(places) - cells)]
+    outputs = [*traced.graph.outputs[:n], *loop.cell_results(), *traced.graph.outputs[n : traced.n_results]]
+    graph = rearranged(traced, [places[i] for i in order], [types[i] for i in order], outputs)
+    graph = with_zero_outputs(graph, [*[None] * n, *loop.types, *[None] * (traced.n_results - n)])
+    prim = Scan(graph, steps, k, n + cells, reverse)
+    operands = [*loop.constant_values(traced), *carry, *loop.entry_values(), *columns]
+    outs = list(run_loop(prim, as_operands(operands), loop, n))
+    if steps:
+        loop.commit(outs[n : n + cells])
+    return [*outs[:n], *outs[n + cells :]]
+
+
+def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Any], Any], init: Any) -> Any:
+    """``for i in range(lower, upper): carry = body(i, carry)``.
+
+    The index is a 0-d int64 tensor. With Python integers as bounds reverse mode goes through the loop.
+
+    >>> fori_loop(0, 4, lambda i, total: total + i, 0)
+    tensor(6)
+    """
+    if debugging():
+        carry = init
+        for i in range(int(lower), int(upper)):
+            carry = body(array_of(np.asarray(i, INT)), carry)
+        return carry
+    if isinstance(lower, (int, np.integer)) and isinstance(upper, (int, np.integer)):
+        indices = arange(max(int(upper) - int(lower), 0)) + int(lower)
+        return scan(_Step(body), init, indices)[0]
+
+    def going(state: Any) -> Any:
+        return state[0] < upper
+
+    def advance(state: Any) -> Any:
+        i, carry = state
+        return i + 1, body(i, carry)
+
+    return while_loop(going, advance, (a.astype(array_of(lower), INT), init))[1]
+
+
+class _Step:
+    """The body of a `fori_loop` as the body of a `scan`."""
+
+    def __init__(self, body: Callable[[Any, Any], Any]) -> None:
+        self.body = body
+        self.__name__ = name_of(body)
+
+    def __call__(self, carry: Any, i: Any) -> tuple[Any, None]:
+        return self.body(i, carry), None
+
+
+def while_loop(
+    condition: Callable[[Any], Any], body: Callable[[Any], Any], init: Any, max_iterations: int | None = None
+) -> Any:
+    """``while condition(carry): carry = body(carry)``.
+
+    Args:
+        max_iterations: an upper bound (a Python int); with it reverse mode goes through the loop.
+
+    >>> while_loop(lambda x: x < 100, lambda x: x * 2, 1)
+    tensor(128)
+    """
+    if debugging():
+        carry, done = init, 0
+        while condition(carry) and (max_iterations is None or done < max_iterations):
+            carry, done = body(carry), done + 1
+        return carry
+    if max_iterations is not None:
+        return _bounded_while(condition, body, init, max_iterations)
+    carry, structure = flat_arrays(init, "the carry of while_loop")
+    name = f"while_loop of {name_of(body)}"
+    arguments = Structure(tuple, None, (structure,))
+
+    def trace_with(types: list[ArrayType]) -> tuple[Traced, Structure]:
+        return trace_tree(body, arguments, carry, types, name, body=True)
+
+    traced, _, carry = _settled(trace_with, carry, structure, name)
+    types = [type_of(v).strong() for v in carry]
+    test, _ = trace_tree(condition, arguments, carry, types, f"the condition of {name}")
+    _check_condition(test)
+    outs = _run_while(test, traced, carry)
+    return unflatten(structure, [face(o) for o in outs])
+
+
+def _check_condition(test: Traced) -> None:
+    if test.written or test.cleared:
+        cell = (test.written + test.cleared)[0]
+        raise CellError(f"the condition of a while_loop assigns {cell.name}; assign in the body")
+    if test.n_results != 1:
+        raise TracingError("the condition of a while_loop must return one boolean scalar")
+
+
+def _run_while(test: Traced, traced: Traced, carry: list[Any]) -> list[Any]:
+    loop = LoopBody(traced, (test,), may_skip=True)
+    n, cells = len(carry), len(loop.carried)
+    flag = ArrayType((), np.dtype("bool"))
+
+    def graph_of(part: Traced, outputs: Sequence[Any], output_types: Sequence[Any]) -> Any:
+        # constants, carry, cells, and whether an iteration has run
+        places, types = [*loop.inputs_of(part), None], [*loop.input_types(part), flag]
+        return with_zero_outputs(rearranged(part, places, types, outputs), output_types)
+
+    condition = graph_of(test, test.graph.outputs[:1], [None])
+    true = Literal(np.asarray(True), flag)
+    results = [*traced.graph.outputs[:n], *loop.cell_results(), true]
+    body = graph_of(traced, results, [*[None] * n, *loop.types, None])
+    prim = While(condition, body, len(loop.constants(test)), len(loop.constants(traced)))
+    entry = loop.entry_values()
+    operands = [
+        *loop.constant_values(test), *loop.constant_values(traced), *carry, *entry, np.asarray(False)
+    ]  # fmt: skip
+    outs = list(run_loop(prim, as_operands(operands), loop, n))
+    loop.commit(outs[n : n + cells], outs[-1])
+    return outs[:n]
+
+
+def _bounded_while(condition: Any, body: Any, init: Any, max_iterations: int) -> Any:
+    """A while loop as a scan of a fixed length, whose body runs only as long as the condition holds."""
+
+    def step(state: Any, _: Any) -> tuple[Any, None]:
+        active, carry = state
+        going = a.logical_and(active, condition(carry))
+        return (going, cond(going, body, lambda c: c, carry)), None
+
+    return scan(step, (array_of(np.asarray(True)), init), length=int(max_iterations))[0][1]
+
+
+def cond(predicate: Any, true: Callable[..., Any], false: Callable[..., Any], *operands: Any) -> Any:
+    """``true(*operands) if predicate else false(*operands)``; the arms must return the same structure and types.
+
+    Both arms are traced; only one runs. Under `vmap` of the predicate both run, and the results are selected.
+
+    >>> cond(True, lambda x: x + 1, lambda x: x - 1, 1.0)
+    tensor(2., dtype=float64)
+    """
+    test = array_of(predicate)
+    if test.shape or test.dtype.kind != "b":
+        raise ShapeError(f"cond needs a boolean scalar, got {test.dtype} of shape {tuple(test.shape)}")
+    if debugging():
+        return true(*operands) if bool(face(test)) else false(*operands)
+    values, structure = flat_arrays(list(operands), "the operands of cond")
+    arguments = Structure(tuple, None, structure.children)
+    types = [type_of(v).strong() for v in values]
+    arms = [trace_tree(f, arguments, values, types, f"{side} arm of cond") for f, side in ((true, "the true"), (false, "the false"))]
+    (yes, result), (no, other) = arms
+    if result != other:
+        raise RetrogradError(f"the arms of cond return different structures: {result} and {other}")
+    return unflatten(result, [face(o) for o in _run_cond(test, yes, no, values)])
+
+
+def _run_cond(test: Any, yes: Traced, no: Traced, values: list[Any]) -> list[Any]:
+    active = current()
+    changes = _CellChanges(yes, no, active)
+    extras: list[Any] = []
+    for e in [*yes.extras, *no.extras, *changes.handed_on]:
+        if not any(e is seen for seen in extras):
+            extras.append(e)
+    n = len(values)
+    entry = [active.read(e) if isinstance(e, Cell) else e for e in extras]
+    types = [type_of(v).strong() for v in [*values, *entry]]
+    graphs = []
+    for arm in (yes, no):
+        place = {id(e): n + i for i, e in enumerate(arm.extras)}
+        inputs = [*range(n), *[place.get(id(e)) for e in extras]]
+        wanted = {id(e): n + i for i, e in enumerate(extras)}
+        cells = [changes.result(c, arm, wanted) for c in changes.assigned]
+        graph = rearranged(arm, inputs, types, [*arm.graph.outputs[: arm.n_results], *cells])
+        graphs.append(with_zero_outputs(graph, [*[None] * arm.n_results, *changes.types]))
+    outs = list(apply(Cond(*graphs), test, *as_operands([*values, *entry])))
+    m = yes.n_results
+    changes.commit(outs[m:], face(test))
+    return outs[:m]
+
+
+class _CellChanges:
+    """What the arms of a cond do to cells. An arm that does not touch a cell hands on its old value."""
+
+    def __init__(self, yes: Traced, no: Traced, active: Any) -> None:
+        self.yes, self.no, self.active = yes, no, active
+        cells = list(dict.fromkeys([*yes.written, *no.written]))
+        cleared = list(dict.fromkeys([*yes.cleared, *no.cleared]))
+        self.cleared = [c for c in cleared if not among(c, cells)]
+        for c in cleared:
+            untouched = any(not among(c, arm.cleared) and peek(active, c) is not None for arm in (yes, no))
+            if among(c, cells) or untouched:
+                raise CellError(f"cond: {c.name} would be set to None in one arm only; assign a value in both, or None")
+        self.assigned = cells
+        self.present = {c: peek(active, c) is not None for c in cells}
+        self.handed_on = [c for c in cells if self.present[c] and not (among(c, yes.written) and among(c, no.written))]
+        self.types = [
+            type_of((yes if among(c, yes.written) else no).cell_use(c).value).strong() for c in cells
+        ]
+
+    def result(self, cell: Cell, arm: Traced, inputs: dict[int, int]) -> Any:
+        """The operand an arm gives for a cell: its last value, the old value's input, or None (zeros)."""
+        if among(cell, arm.written):
+            place = next(i for i, c in enumerate(arm.written) if c is cell)
+            return arm.graph.outputs[arm.n_results + place]
+        return inputs[id(cell)] if self.present[cell] else None
+
+    def commit(self, values: Sequence[Any], test: Any) -> None:
+        for cell, value in zip(self.assigned, values, strict=True):
+            only_if = None
+            if not self.present[cell] and not among(cell, self.yes.written):
+                only_if = a.logical_not(test)
+            elif not self.present[cell] and not among(cell, self.no.written):
+                only_if = test
+            self.active.assign(cell, value, only_if)
+        for cell in self.cleared:
+            self.active.assign(cell, None)
