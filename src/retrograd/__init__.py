@@ -1,16 +1,150 @@
-"""Backpropagation you can read, check and run at full speed."""
+"""Backpropagation you can read, check and run at full speed.
 
-from retrograd.primitives import catalogue as _catalogue  # defines every primitive, before anything uses one
-from retrograd.config import debug as debug, default_dtype as default_dtype
-from retrograd.ops.arithmetic import *
-from retrograd.ops.shaping import *
-from retrograd.ops.reductions import *
-from retrograd.ops.linear_algebra import *
-from retrograd.ops.indexing import take, take_along_axis
-from retrograd.tensor.tensor import Tensor as Tensor, tensor as tensor, asarray
-from retrograd.tensor.parameter import Parameter as Parameter, Buffer, Setting
-from retrograd.transforms.derivatives import *
-from retrograd.transforms.vectorise import vmap
-from retrograd.transforms.gradients import no_grad
-from retrograd.transforms.control_flow import scan, fori_loop, while_loop, cond
+>>> import retrograd as rg
+>>> x = rg.tensor([0.05, 0.10], requires_grad=True)
+>>> y = rg.sum(rg.tanh(x) ** 2)
+>>> y.backward()
+>>> x.grad
+tensor([0.09966737, 0.19735585], dtype=float32)
+
+Array functions have NumPy's names, layers and optimisers PyTorch's (``rg.nn``, ``rg.optim``), transforms JAX's.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from retrograd.config import debug, default_dtype
+from retrograd.jit.jitted import jit
 from retrograd.ops import random
+from retrograd.ops.arithmetic import (
+    absolute,
+    add,
+    astype,
+    clip,
+    cos,
+    divide,
+    equal,
+    erf,
+    exp,
+    expm1,
+    greater,
+    greater_equal,
+    isfinite,
+    isinf,
+    isnan,
+    less,
+    less_equal,
+    log,
+    log1p,
+    logical_and,
+    logical_not,
+    logical_or,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    not_equal,
+    positive,
+    power,
+    relu,
+    sigmoid,
+    sign,
+    sin,
+    softplus,
+    sqrt,
+    square,
+    stop_gradient,
+    subtract,
+    tanh,
+    where,
+)  # fmt: skip
+from retrograd.ops.indexing import take, take_along_axis
+from retrograd.ops.linear_algebra import affine, dot, matmul, outer, vecdot
+from retrograd.ops.reductions import (
+    argmax,
+    argsort,
+    count_nonzero,
+    log_softmax,
+    logsumexp,
+    max,  # noqa: A004 - NumPy's name
+    mean,
+    one_hot,
+    softmax,
+    std,
+    sum,  # noqa: A004 - NumPy's name
+    var,
+)  # fmt: skip
+from retrograd.ops.shaping import (
+    arange,
+    broadcast_to,
+    concat,
+    concatenate,
+    expand_dims,
+    eye,
+    flip,
+    full,
+    full_like,
+    linspace,
+    matrix_transpose,
+    moveaxis,
+    ones,
+    ones_like,
+    pad,
+    permute_dims,
+    ravel,
+    reshape,
+    squeeze,
+    stack,
+    swapaxes,
+    transpose,
+    zeros,
+    zeros_like,
+)  # fmt: skip
+from retrograd.primitives import catalogue as _catalogue  # noqa: F401 - it defines every primitive
+from retrograd.tensor.parameter import Buffer, Parameter, Setting
+from retrograd.tensor.tensor import Tensor, asarray, tensor
+from retrograd.transforms.control_flow import cond, fori_loop, scan, while_loop
+from retrograd.transforms.custom import checkpoint, custom_vjp
+from retrograd.transforms.derivatives import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from retrograd.transforms.gradients import no_grad
+from retrograd.transforms.vectorise import vmap
+
+__version__ = "0.1.0"
+
+_LAZY = {  # name -> module that has it; loaded at first use, so that `import retrograd` stays quick
+    "nn": "retrograd.nn", "optim": "retrograd.optim", "train": "retrograd.train", "data": "retrograd.data",
+    "testing": "retrograd.testing", "errors": "retrograd.errors",
+    "explain": "retrograd.explain", "check_grads": "retrograd.testing",
+}  # fmt: skip
+_FUNCTIONS = {"explain", "check_grads"}  # functions named so inside their module; the others are the modules
+
+__all__ = [
+    "Buffer", "Parameter", "Setting", "Tensor", "absolute", "add", "affine", "arange", "argmax", "argsort", "asarray",
+    "astype", "broadcast_to", "check_grads", "checkpoint", "clip", "concat", "concatenate", "cond", "cos",
+    "count_nonzero", "custom_vjp", "data", "debug", "default_dtype", "divide", "dot", "equal", "erf", "errors", "exp",
+    "expand_dims", "explain", "expm1", "eye", "flip", "fori_loop", "full", "full_like", "grad", "greater",
+    "greater_equal", "hessian", "hvp", "isfinite", "isinf", "isnan", "jacobian", "jit", "jvp", "less", "less_equal",
+    "linspace", "log", "log1p", "log_softmax", "logical_and", "logical_not", "logical_or", "logsumexp", "matmul",
+    "matrix_transpose", "max", "maximum", "mean", "minimum", "moveaxis", "multiply", "negative", "nn", "no_grad",
+    "not_equal", "one_hot", "ones", "ones_like", "optim", "outer", "pad", "permute_dims", "positive", "power",
+    "random", "ravel", "relu", "reshape", "scan", "sigmoid", "sign", "sin", "softmax", "softplus", "sqrt", "square",
+    "squeeze", "stack", "std", "stop_gradient", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tanh",
+    "tensor", "testing", "train", "transpose", "value_and_grad", "var", "vecdot", "vjp", "vmap", "where",
+    "while_loop", "zeros", "zeros_like",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module 'retrograd' has no attribute {name!r}")
+    loaded = importlib.import_module(module)
+    found = getattr(loaded, name) if name in _FUNCTIONS else loaded
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -24,7 +24,7 @@ class Batch(Interpreter):
         self.size = size
 
     def shape(self, value: Any) -> tuple[int, ...]:
-        return value.shape[1:]  # type: ignore[no-any-return]
+        return value.shape[1:]
 
     def lanes(self, value: Any) -> Box:
         """A box of this level around stacked lanes."""
@@ -54,4 +54,3 @@ class Batch(Interpreter):
                 "Return the value, or use rg.nn.functional_call(..., mutable=True) and return the new state."
             )
         self.below.assign(cell, value, only_if)
-

@@ -130,4 +130,3 @@ def commit(cells: Sequence[Cell], arrays: Sequence[np.ndarray | None], lent: boo
 def fits(target: np.ndarray, source: np.ndarray) -> bool:
     """Whether `source` can be copied into `target` as it is."""
     return target.shape == source.shape and target.dtype == source.dtype and target.flags.writeable
-

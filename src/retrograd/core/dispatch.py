@@ -48,7 +48,7 @@ class Interpreter:
 
     def shape(self, value: Any) -> tuple[int, ...]:
         """The public shape of a box of this interpreter that holds `value`."""
-        return value.shape  # type: ignore[no-any-return]
+        return value.shape
 
     def read(self, cell: Cell) -> Any:
         """The value of `cell` here, or None if it is absent."""
@@ -95,8 +95,8 @@ class Base(Interpreter):
         """An own box that holds `value` (as `strip` returned it) and `node`."""
         raise NotImplementedError
 
-    def foreign(self, boxed: Box) -> Any:
-        """What a box of another owner is here; raises `EscapedTracer` if it is nothing."""
+    def foreign(self, boxed: Box) -> Box:
+        """The own box that stands for a box of another owner; raises `EscapedTracer` if there is none."""
         raise escaped(boxed)
 
     def process(self, prim: Primitive, args: Sequence[Any]) -> Any:
@@ -104,11 +104,9 @@ class Base(Interpreter):
         for arg in args:
             node = None
             if isinstance(arg, Box):
-                if arg.owner is token:
-                    node = arg.node
-                    arg = self.strip(arg)
-                else:
-                    arg = self.foreign(arg)
+                own = arg if arg.owner is token else self.foreign(arg)
+                node = own.node
+                arg = self.strip(own)
             values.append(arg)
             parents.append(node)
             followed = followed or node is not None
@@ -147,7 +145,7 @@ class Evaluate(Base):
         super().__init__(None)
         self.recording = recording
 
-    token = None  # type: ignore[assignment]
+    token = None
 
     def perform(self, prim: Primitive, args: list[Any]) -> Any:
         try:

@@ -95,4 +95,4 @@ def reverse_of_reverse(prim: Primitive, args: Sequence[Any], tangents: Sequence[
 
 def backpropagate(node: Any, cotangent: Any) -> Sequence[Any]:
     """The rule of backpropagation: the transposed Jacobian of the operation times the cotangent."""
-    return node.prim.pullback(_vocabulary[-1], cotangent, node.args, node.out, node.parents)  # type: ignore[no-any-return]
+    return node.prim.pullback(_vocabulary[-1], cotangent, node.args, node.out, node.parents)

@@ -1,4 +1,4 @@
-"""Overlays: cells that read as something else for a while. `functional_call` and the replays of `check_grads` use it."""
+"""Overlays: cells that read as something else for a while, for `functional_call` and for replays."""
 
 from __future__ import annotations
 

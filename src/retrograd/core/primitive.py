@@ -72,7 +72,7 @@ class Primitive:
         raise MissingRule(f"reverse mode needs a derivative and {self.name} declares none")
 
     def vjp(self, ct: Any, args: Sequence[Any], out: Any) -> Sequence[Any]:
-        """The cotangents of all arguments: None for zero, or a function without arguments, called where it is needed."""
+        """The cotangents of all arguments: None for zero, or a function without arguments, called where needed."""
         raise MissingRule(f"reverse mode needs a derivative and {self.name} declares none")
 
     def keep(self, values: Sequence[Any], out: Any) -> tuple[Sequence[Any], Any]:

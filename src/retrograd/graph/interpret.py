@@ -34,6 +34,12 @@ class Watch:
 
     at: int = -1
     carry: list[Any] | None = None
+    slots: list[Any] | None = None
+
+    def value_of(self, graph: Graph, operand: Any) -> Any:
+        """The value of a variable that was pinned (``graph.derived["pinned"]``), or of a literal."""
+        assert self.slots is not None
+        return operand.value if isinstance(operand, Literal) else self.slots[graph.derived["slots"][operand]]
 
 
 WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)  # claimed by the outermost loop
@@ -47,6 +53,8 @@ def evaluate(graph: Graph, args: Sequence[Any], watch: Watch | None = None) -> l
     steps, constants, outputs = plan
     slots: list[Any] = [*args, *constants, *[None] * len(steps)]
     slots += [None] * (sum(len(s[2]) for s in steps) - len(steps))
+    if watch is not None:
+        watch.slots = slots
     for number, (prim, operands, outs, drops) in enumerate(steps):
         if watch is not None:
             watch.at, watch.carry = number, None
@@ -74,16 +82,15 @@ def _plan(graph: Graph) -> tuple[list[Any], list[Any], list[int]]:
         constants.append(value)
         return len(graph.inputs) + len(constants) - 1
 
-    operands = [
-        [constant(o.value) if isinstance(o, Literal) else o for o in e.operands] for e in graph.equations
-    ]
+    operands = [[constant(o.value) if isinstance(o, Literal) else o for o in e.operands] for e in graph.equations]
     outputs = [constant(np.asarray(o.value)) if isinstance(o, Literal) else o for o in graph.outputs]
     for e in graph.equations:
         for v in e.outs:
             slot[v] = len(slot) + len(constants)
     last: dict[int, int] = {}
     steps = []
-    kept = {o if isinstance(o, int) else slot[o] for o in outputs}
+    kept = {o if isinstance(o, int) else slot[o] for o in (*outputs, *graph.derived.get("pinned", ()))}
+    graph.derived["slots"] = slot
     for number, ops in enumerate(operands):
         resolved = [o if isinstance(o, int) else slot[o] for o in ops]
         operands[number] = resolved
@@ -99,5 +106,3 @@ def _plan(graph: Graph) -> tuple[list[Any], list[Any], list[int]]:
     for number, e in enumerate(graph.equations):
         steps.append((e.prim, operands[number], [slot[v] for v in e.outs], drops[number]))
     return steps, constants, [o if isinstance(o, int) else slot[o] for o in outputs]
-
-

@@ -54,6 +54,14 @@ class Literal:
     value: Any
     type: ArrayType
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.type.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.type.dtype
+
 
 Operand = Var | Literal
 

@@ -61,11 +61,12 @@ class Stage(Base):
         self.cells: dict[Cell, CellUse] = {}
         self.loops: list[LoopRecord] = []
         self.settings: list[Any] = []  # (object, attribute, value) of registered settings that were read
+        self.swept = False  # backward() was called inside
         self.called: list[Any] = []  # programs called inside, whose own guards this trace inherits
         self._captured: dict[int, tuple[Any, Any]] = {}
 
     def shape(self, value: Any) -> tuple[int, ...]:
-        return value.type.shape  # type: ignore[no-any-return]
+        return value.type.shape
 
     def add_input(self, type: ArrayType, target: Any = None) -> Box:
         """A new input; `target` makes it a leaf that requires gradients."""
@@ -79,7 +80,10 @@ class Stage(Base):
     def follow(self, value: Any, node: Any) -> Box:
         return box(value.value, self, node, value.weak)
 
-    def foreign(self, boxed: Box) -> Any:
+    def foreign(self, boxed: Box) -> Box:
+        if boxed.owner is None and boxed.node is None and boxed.value.ndim == 0:
+            value = boxed.value.item() if boxed.weak else boxed.value
+            return box(Literal(value, type_of(value)), self, None, boxed.weak)
         level: Any = self.below
         while level is not None and boxed.owner is not None and boxed.owner is not level:
             level = level.below
@@ -87,7 +91,7 @@ class Stage(Base):
             raise escaped(boxed)
         return self.capture(boxed)
 
-    def capture(self, value: Any) -> Any:
+    def capture(self, value: Any) -> Box:
         """The input that brings `value`, a bare array or a box of a level below, into the graph."""
         known = self._captured.get(id(value))
         if known is None:
@@ -96,7 +100,7 @@ class Stage(Base):
             found = self.add_input(ArrayType(tuple(value.shape), value.dtype, weak), target)
             self.extras.append(value)
             known = self._captured[id(value)] = (value, found)
-        return self.strip(known[1])
+        return known[1]
 
     def operand(self, value: Any) -> Operand:
         """A variable or literal for a stripped value."""
@@ -109,7 +113,7 @@ class Stage(Base):
             value = self.capture(value)
         elif value.owner is not self:
             value = self.foreign(value)
-        return value.value  # type: ignore[no-any-return]
+        return value.value
 
     def perform(self, prim: Primitive, args: list[Any]) -> Any:
         if self.closed:
@@ -160,7 +164,7 @@ class Stage(Base):
         if only_if is not None and not bool(only_if):
             return
         if isinstance(value, Box):
-            value = self.strip(value) if value.owner is self else self.foreign(value)
+            value = self.strip(value if value.owner is self else self.foreign(value))
         cell.check(value)
         use = self.cells.setdefault(cell, CellUse())
         use.value, use.written, use.guard = value, True, None

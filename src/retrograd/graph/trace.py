@@ -21,7 +21,8 @@ class Traced:
     """A traced function.
 
     The inputs of `graph` are the arguments, then `extras`: captured values (arrays, boxes of the levels below) and
-    cells. Its outputs are the results, then the last values of the cells in `written`.
+    cells. Its outputs are the results, then the last values of the cells in `written`, then for each of the `guarded`
+    among them the boolean that says whether it was assigned at all.
     """
 
     graph: Graph
@@ -30,11 +31,17 @@ class Traced:
     n_results: int
     written: list[Cell]  # cells that end with a value
     cleared: list[Cell]  # cells that end absent
+    guarded: list[Cell]
     stage: Stage
     results: list[Any]
 
     def cell_use(self, cell: Cell) -> CellUse:
         return self.stage.cells[cell]
+
+    def guards(self, outs: Sequence[Any]) -> list[Any]:
+        """For each written cell, the boolean among the outputs that says whether it was assigned; None if it was."""
+        places = {id(c): self.n_results + len(self.written) + i for i, c in enumerate(self.guarded)}
+        return [outs[places[id(c)]] if id(c) in places else None for c in self.written]
 
     def extra_values(self) -> list[Any]:
         """The extras as the current interpreter has them now; an absent cell that is carried enters as zeros."""
@@ -77,11 +84,12 @@ def trace(
             for cell, use in stage.cells.items():
                 if use.written:
                     (cleared if use.value is None else written).append(cell)
-            n_args = len(types)
-            graph = stage.finish(flat + [stage.cells[c].value for c in written])
+            guarded = [c for c in written if stage.cells[c].guard is not None]
+            lasts = [stage.cells[c].value for c in written]
+            graph = stage.finish(flat + lasts + [stage.cells[c].guard for c in guarded])
     finally:
         stage.closed = True
-    return Traced(graph, stage.extras, n_args, len(flat), written, cleared, stage, results)
+    return Traced(graph, stage.extras, len(types), len(flat), written, cleared, guarded, stage, results)
 
 
 def trace_pure(function: Callable[..., Sequence[Any]], types: Sequence[ArrayType], name: str) -> Graph:

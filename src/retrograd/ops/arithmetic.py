@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.config import BOOL
+from retrograd.config import BOOL, INT
 from retrograd.core.dispatch import apply, apply1
 from retrograd.core.types import check_dtype
 from retrograd.errors import DTypeError
@@ -83,6 +83,7 @@ def power(x: Any, y: Any, /) -> Any:
     """
     if type(y) is int:
         x = inputs.array_of(x)
+        x = inputs.converted(x, INT) if x.dtype == BOOL else x
         return face(apply1(p.IntegerPower.of(y), x), getattr(x, "weak", False))
     return binary(p.POWER, x, y)
 

@@ -31,7 +31,7 @@ def concrete(x: Any, why: str) -> np.ndarray:
         if x.owner is not None:
             raise TracingError(f"{why}{at_user_line()}, but the value is being traced by {x.owner.describe()}")
         x = x.value
-    return x  # type: ignore[no-any-return]
+    return x
 
 
 def _is_array(key: Any) -> bool:
@@ -197,4 +197,3 @@ class At:
         fresh = apply2(scatter, indices, a.where(last, values, np.zeros((), x.dtype)))
         hit = a.greater(apply2(scatter, indices, np.ones(n, INT)), 0)
         return a.where(reshape(hit, tuple(x.shape)), reshape(fresh, tuple(x.shape)), x)
-

@@ -44,7 +44,7 @@ def from_outside(x: Any, dtype: Any = None) -> np.ndarray:
     if isinstance(x, (list, tuple)):
         from_parts = _stack_of_boxes(x)
         if from_parts is not None:
-            return from_parts  # type: ignore[no-any-return]
+            return from_parts
     array = np.array(x) if dtype is None else np.array(x, dtype=check_dtype(np.dtype(dtype)))
     check_dtype(array.dtype)
     if array.dtype == FLOAT64 and dtype is None and not hasattr(x, "dtype") and _all_python(x):
@@ -93,11 +93,14 @@ def weak_box(x: Any) -> Box:
 
 
 def is_weak(x: Any) -> bool:
+    """Whether the dtype of `x` yields to that of what it meets."""
     return type(x) in WEAK_DTYPES or (isinstance(x, Box) and x.weak)
 
 
 def dtype_of(x: Any) -> np.dtype:
-    return WEAK_DTYPES[type(x)] if type(x) in WEAK_DTYPES else x.dtype  # type: ignore[no-any-return]
+    """The dtype of a value; that of a Python scalar is the weak one."""
+    weak = WEAK_DTYPES.get(type(x))
+    return x.dtype if weak is None else weak
 
 
 def promoted_dtype(dtypes: Sequence[np.dtype]) -> np.dtype:

@@ -73,4 +73,3 @@ def affine(x: Any, weight: Any, bias: Any, /) -> Any:
             f"(out,); they are {tuple(weight.shape)} and {tuple(bias.shape)}"
         )
     return face(apply(AFFINE, x, weight, bias))
-

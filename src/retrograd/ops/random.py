@@ -94,7 +94,7 @@ def _unit(shape: tuple[int, ...], generator: Generator | None, dtype: np.dtype) 
 
 
 def _shifted(words: Any, divisor: int) -> Any:
-    """words // divisor for a power of two, exactly: float64 holds 32 bits and truncation drops the rest."""
+    """Words // divisor for a power of two, exactly: float64 holds 32 bits and truncation drops the rest."""
     wide = converted(words, np.dtype("float64")) * (1.0 / divisor)
     return face(converted(wide, np.dtype("uint32")))
 

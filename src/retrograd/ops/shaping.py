@@ -234,4 +234,3 @@ def linspace(start: float, stop: float, /, num: int = 50, *, endpoint: bool = Tr
 def eye(n: int, m: int | None = None, /, *, k: int = 0, dtype: Any = None) -> Any:
     """Ones on the `k`-th diagonal, zeros elsewhere."""
     return face(np.eye(n, m, k, dtype=check_dtype(np.dtype(dtype or default_float()))))
-

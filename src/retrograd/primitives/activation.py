@@ -80,7 +80,7 @@ class RELU(Real):
     Kink.  At 0 the derivative is taken as 0. The cotangent is routed by selection; NaN stays NaN.
     """
 
-    name, formula = "relu", "max(x, 0)"
+    name, formula, takes = "relu", "max(x, 0)", "iuf"
 
     def evaluate(self, x: Any) -> Any:
         return np.maximum(x, 0)

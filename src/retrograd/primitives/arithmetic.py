@@ -12,7 +12,7 @@ from retrograd.core.dispatch import apply1
 from retrograd.core.primitive import Primitive
 from retrograd.core.types import ArrayType
 from retrograd.errors import DTypeError
-from retrograd.primitives.families import ByShape, Pointwise, pointwise
+from retrograd.primitives.families import ByShape, Pointwise, pointwise, strong
 
 
 def _pairs(rng: Any) -> Iterator[tuple[Any, ...]]:
@@ -45,7 +45,7 @@ class SUBTRACT(Pointwise):
     .. math:: y = x_1 - x_2, \qquad \bar x_1 = \bar y, \quad \bar x_2 = -\bar y
     """
 
-    name, arity, formula = "subtract", 2, "x - y"
+    name, arity, formula, takes = "subtract", 2, "x - y", "iuf"
     evaluate = staticmethod(np.subtract)
 
     def partials(self, k: Any, x: Any, y: Any, *, out: Any) -> Sequence[Any]:
@@ -81,7 +81,7 @@ class DIVIDE(Pointwise):
     Derivation.  :math:`\partial (x_1 x_2^{-1}) / \partial x_2 = -x_1 x_2^{-2} = -y / x_2`.
     """
 
-    name, arity, formula = "divide", 2, "x / y"
+    name, arity, formula, takes = "divide", 2, "x / y", "f"
     evaluate = staticmethod(np.true_divide)
 
     def partials(self, k: Any, x: Any, y: Any, *, out: Any) -> Sequence[Any]:
@@ -99,7 +99,7 @@ class NEGATIVE(Pointwise):
     .. math:: y = -x, \qquad \bar x = -\bar y
     """
 
-    name, formula = "negative", "-x"
+    name, formula, takes = "negative", "-x", "iuf"
     evaluate = staticmethod(np.negative)
 
     def partials(self, k: Any, x: Any, *, out: Any) -> Sequence[Any]:
@@ -117,7 +117,7 @@ class SIGN(Pointwise):
     .. math:: y = \operatorname{sign} x, \qquad \bar x = 0
     """
 
-    name, formula = "sign", "sign(x)"
+    name, formula, takes = "sign", "sign(x)", "iuf"
     evaluate = staticmethod(np.sign)
 
     def partials(self, k: Any, x: Any, *, out: Any) -> Sequence[Any]:
@@ -203,7 +203,7 @@ class POWER(Pointwise):
     where the base is 0 the second is :math:`0^{x_2}` times 0.
     """
 
-    name, arity, formula = "power", 2, "x ** y"
+    name, arity, formula, takes = "power", 2, "x ** y", "iuf"
     evaluate = staticmethod(np.power)
 
     def partials(self, k: Any, x: Any, y: Any, *, out: Any) -> Sequence[Any]:
@@ -216,8 +216,15 @@ class POWER(Pointwise):
 
         return base, exponent
 
+    # Both factors compute with one argument alone: a Python scalar would become a float64 there.
+    def keep(self, values: Sequence[Any], out: Any) -> tuple[Sequence[Any], Any]:
+        return super().keep(strong(values, out.dtype), out)
+
+    def pushforward(self, k: Any, args: Sequence[Any], tangents: Sequence[Any], out: Any) -> Any:
+        return super().pushforward(k, strong(args, out.dtype), tangents, out)
+
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
-        yield rng.uniform(0.5, 2, size=(3, 2)), rng.uniform(-2, 3, size=(3, 2))
+        yield rng.uniform(0.5, 2, size=(3, 2)), rng.uniform(0.3, 3, size=(3, 2))
         yield rng.uniform(0.5, 2, size=(2, 1)), rng.uniform(-2, 3, size=3)
 
 
@@ -229,7 +236,7 @@ class IntegerPower(Pointwise):
     """
 
     n: int
-    name, formula = "integer_power", "x ** n"
+    name, formula, takes = "integer_power", "x ** n", "iuf"
 
     @classmethod
     def instances(cls) -> Iterator[Primitive]:
@@ -247,7 +254,7 @@ class IntegerPower(Pointwise):
 
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
         x = rng.normal(size=(3, 2))
-        yield (np.where(np.abs(x) < 0.5, 0.7, x),)
+        yield (np.where(np.abs(x) < 0.8, np.copysign(1.1, x), x),)
 
     def infer(self, *types: ArrayType) -> ArrayType:
         if types[0].dtype.kind in "iub" and self.n < 0:
@@ -274,7 +281,7 @@ class Convert(ByShape):
             yield cls.of(np.dtype(dtype))
 
     @property
-    def differentiable(self) -> bool:  # type: ignore[override]
+    def differentiable(self) -> bool:
         return self.dtype.kind == "f"
 
     def evaluate(self, x: Any) -> Any:

@@ -21,7 +21,8 @@ class Matmul(Primitive):
 
     .. math:: Y = A B, \qquad \bar A = \bar Y B^{T}, \quad \bar B = A^{T} \bar Y
 
-    Derivation.  :math:`\bar A_{ik} = \sum_j \bar Y_{ij}\, \partial Y_{ij} / \partial A_{ik} = \sum_j \bar Y_{ij} B_{kj}`.
+    Derivation.  :math:`\bar A_{ik} = \sum_j \bar Y_{ij}\, \partial Y_{ij} / \partial A_{ik}
+    = \sum_j \bar Y_{ij} B_{kj}`.
     """
 
     name, formula, derivative = "matmul", "x @ y", "ct @ y.T,  x.T @ ct"
@@ -103,7 +104,8 @@ class Affine(Primitive):
             product = x @ stacked.mT
             if inner < 2:
                 product = apply1(Reshape.of((size, product.shape[-1])), product)
-        return product + (behind_lanes(bias, len(product.shape)) if own_bias and len(product.shape) > 2 else bias)
+        rank = len(product.shape) + (not own_x and not own_weight)
+        return product + (behind_lanes(bias, rank) if own_bias else bias)
 
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
         yield rng.normal(size=(4, 3)), rng.normal(size=(2, 3)), rng.normal(size=2)

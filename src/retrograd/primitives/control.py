@@ -87,7 +87,7 @@ class OfGraphs(Primitive):
 
     multi = True
 
-    def residuals(self, level: Any, values: list[Any], parents: list[Any]) -> tuple[Any, Any]:  # type: ignore[override]
+    def residuals(self, level: Any, values: list[Any], parents: list[Any]) -> tuple[Any, Any]:
         needs = tuple(p is not None for p in parents)
         forward, n = self.forward_part(needs)
         outs = level.perform(forward, values)
@@ -106,7 +106,7 @@ class OfGraphs(Primitive):
         if out is None:
             forward, n = self.forward_part(flags)
             out = apply(forward, *args)[n:]
-        return self.backward_part(out, args, ct, flags)  # type: ignore[no-any-return]
+        return self.backward_part(out, args, ct, flags)
 
 
 @dataclass(frozen=True)
@@ -134,15 +134,15 @@ class Call(OfGraphs):
         yield drawn(rng, self.graph.in_types)
 
     @property
-    def draws(self) -> bool:  # type: ignore[override]
+    def draws(self) -> bool:
         return derive.draws(self.graph)
 
     @property
-    def differentiable(self) -> bool:  # type: ignore[override]
+    def differentiable(self) -> bool:
         return self.live is None or any(self.live)
 
     @property
-    def differentiable_outputs(self) -> Any:  # type: ignore[override]
+    def differentiable_outputs(self) -> Any:
         return self.live
 
     def evaluate(self, *args: Any) -> Any:
@@ -167,7 +167,9 @@ class Call(OfGraphs):
 
     def backward_part(self, residuals: Sequence[Any], args: Sequence[Any], cts: Any, needs: derive.Flags) -> Any:
         parts = derive.split(self.graph, needs)
-        pulled = apply(Call(parts.backward, f"backward of {self.label}"), *residuals, *filled(cts, self.graph.out_types))
+        pulled = apply(
+            Call(parts.backward, f"backward of {self.label}"), *residuals, *filled(cts, self.graph.out_types)
+        )
         return derive.spread(pulled, parts.pulled)
 
     def pushforward(self, k: Any, args: Sequence[Any], tangents: Sequence[Any], out: Any) -> Any:
@@ -195,7 +197,11 @@ class CustomVJP(OfGraphs):
     @classmethod
     def instances(cls) -> Iterator[Primitive]:
         for shape in ((2,), ()):
-            graphs = example(_wave, shape, shape), example(_wave_kept, shape, shape), example(_wave_pulled, *[shape] * 4)
+            graphs = (
+                example(_wave, shape, shape),
+                example(_wave_kept, shape, shape),
+                example(_wave_pulled, *[shape] * 4),
+            )
             yield cls(*graphs, "wave")
 
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
@@ -210,11 +216,12 @@ class CustomVJP(OfGraphs):
 
     def batch(self, size: int, args: Sequence[Any], batched: Sequence[bool]) -> Any:
         everything = [lead(a, b, size) for a, b in zip(args, batched, strict=True)]
-        graphs = [
+        primal, forward, backward = (
             derive.batched(g, (True,) * len(g.inputs), size, (True,) * len(g.outputs))[0]
             for g in (self.primal, self.forward, self.backward)
-        ]
-        return apply(CustomVJP(*graphs, self.label), *everything), (True,) * len(self.primal.outputs)
+        )
+        prim = CustomVJP(primal, forward, backward, self.label)
+        return apply(prim, *everything), (True,) * len(self.primal.outputs)
 
     def forward_part(self, needs: derive.Flags) -> tuple[Primitive, int]:
         return Call(self.forward, self.label), len(self.primal.outputs)
@@ -249,7 +256,7 @@ class Cond(OfGraphs):
             yield np.asarray(chosen), *drawn(rng, self.true.in_types)
 
     @property
-    def draws(self) -> bool:  # type: ignore[override]
+    def draws(self) -> bool:
         return derive.draws(self.true, self.false)
 
     def evaluate(self, predicate: Any, *args: Any) -> Any:
@@ -300,7 +307,7 @@ class Cond(OfGraphs):
             )
             return forward, backward, wanted
 
-        return derive.remembered(self.true, ("cond", self.false, needs), make)  # type: ignore[no-any-return]
+        return derive.remembered(self.true, ("cond", self.false, needs), make)
 
     def forward_part(self, needs: derive.Flags) -> tuple[Primitive, int]:
         forward, _, _ = self._parts(needs[1:])

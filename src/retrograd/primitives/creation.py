@@ -103,7 +103,9 @@ class RandomBits(Primitive):
     def batch(self, size: int, args: Sequence[Any], batched: Sequence[bool]) -> Any:
         """One block for all lanes; the generator, which they share, advances once."""
         if batched[0]:
-            raise MissingRule("vmap over generators: draw from one generator inside vmap; each lane gets its own numbers")
+            raise MissingRule(
+                "vmap over generators: draw from one generator inside vmap; each lane gets its own numbers"
+            )
         return apply(RandomBits.of((size, *self.shape)), args[0]), (True, False)
 
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:

@@ -19,8 +19,8 @@ from retrograd.core.forward import Forward, backpropagate, zeros_for
 from retrograd.core.reverse import Reverse
 from retrograd.core.sweep import sweep
 from retrograd.core.types import ArrayType
-from retrograd.graph.ir import Equation, Graph, Literal, Var
 from retrograd.graph.interpret import interpret
+from retrograd.graph.ir import Equation, Graph, Literal, Var
 from retrograd.graph.trace import trace_pure
 from retrograd.primitives.families import lead
 
@@ -52,6 +52,7 @@ def spread(values: Sequence[Any], flags: Flags) -> list[Any]:
 
 
 def strong(types: Sequence[ArrayType]) -> list[ArrayType]:
+    """The types without weakness."""
     return [t.strong() for t in types]
 
 
@@ -74,19 +75,19 @@ def batched(graph: Graph, flags: Flags, size: int, wanted: Flags = ()) -> tuple[
         ]
 
     def make() -> tuple[Graph, Flags]:
-        types = [
-            ArrayType((size, *t.shape), t.dtype) if f else t for t, f in zip(graph.in_types, flags, strict=True)
-        ]
+        types = [ArrayType((size, *t.shape), t.dtype) if f else t for t, f in zip(graph.in_types, flags, strict=True)]
         return trace_pure(run, types, "vmap of a graph"), tuple(found)
 
-    return remembered(graph, ("batched", flags, size, wanted), make)  # type: ignore[no-any-return]
+    return remembered(graph, ("batched", flags, size, wanted), make)
 
 
 def draws(*graphs: Graph) -> bool:
     """Whether a graph takes from a generator."""
-    return any(
-        remembered(g, "draws", lambda g=g: (any(e.prim.draws for e in g.equations),))[0] for g in graphs
-    )
+
+    def of_one(graph: Graph) -> tuple[bool]:
+        return (any(e.prim.draws for e in graph.equations),)
+
+    return any(remembered(g, "draws", partial(of_one, g))[0] for g in graphs)
 
 
 def pushed_forward(graph: Graph, flags: Flags) -> Graph:
@@ -106,7 +107,7 @@ def pushed_forward(graph: Graph, flags: Flags) -> Graph:
         types = list(graph.in_types)
         return trace_pure(run, types + strong(chosen(types, flags)), "jvp of a graph")
 
-    return remembered(graph, ("pushed_forward", flags), make)  # type: ignore[no-any-return]
+    return remembered(graph, ("pushed_forward", flags), make)
 
 
 def as_value(value: Any) -> Any:
@@ -132,7 +133,7 @@ class Split:
 
 def split(graph: Graph, needs: Flags) -> Split:
     """Split the derivative of `graph` with respect to the inputs that are needed."""
-    return remembered(graph, ("split", needs), lambda: _split(graph, needs))  # type: ignore[no-any-return]
+    return remembered(graph, ("split", needs), lambda: _split(graph, needs))
 
 
 def _split(graph: Graph, needs: Flags) -> Split:
@@ -193,9 +194,7 @@ def _partition(joint: Graph, n_inputs: int, n_outputs: int, pulled: Flags) -> Sp
     def rename(o: Any) -> Any:
         return o if isinstance(o, Literal) else renamed.get(o, o)
 
-    body = tuple(
-        Equation(e.prim, tuple(map(rename, e.operands)), e.outs, e.line) for e in _needed(free + late, cts)
-    )
+    body = tuple(Equation(e.prim, tuple(map(rename, e.operands)), e.outs, e.line) for e in _needed(free + late, cts))
     backward = Graph(entry + joint.inputs[n_inputs:], body, tuple(map(rename, cts)))
     places = {v: i for i, v in enumerate(joint.inputs[:n_inputs])}
     return Split(forward, backward, n_outputs, pulled, tuple(places.get(r) for r in residuals))

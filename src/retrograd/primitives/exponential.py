@@ -13,7 +13,7 @@ from retrograd.primitives.families import Pointwise, pointwise
 class Real(Pointwise):
     """Sampled on a box of the real line."""
 
-    low, high = -2.0, 2.0
+    low, high, takes = -2.0, 2.0, "f"
 
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
         yield (rng.uniform(self.low, self.high, size=(3, 2)),)

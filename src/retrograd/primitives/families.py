@@ -57,12 +57,19 @@ def lead(value: Any, is_batched: bool, size: int) -> Any:
 def behind_lanes(value: Any, rank: int) -> Any:
     """Axes of length one behind the lanes, for `rank` axes in all."""
     missing = rank - len(value.shape)
-    return apply1(REGISTRY["reshape"].of((value.shape[0], *(1,) * missing, *value.shape[1:])), value) if missing else value
+    return (
+        apply1(REGISTRY["reshape"].of((value.shape[0], *(1,) * missing, *value.shape[1:])), value) if missing else value
+    )
 
 
 def scalar(value: float, dtype: np.dtype) -> np.ndarray:
     """A 0-d constant."""
     return np.asarray(value, dtype)
+
+
+def strong(values: Sequence[Any], dtype: np.dtype) -> list[Any]:
+    """The values, Python scalars among them as arrays."""
+    return [scalar(v, dtype) if is_weak_scalar(v) else v for v in values]
 
 
 def same_dtype(name: str, types: Sequence[ArrayType]) -> tuple[np.dtype, bool]:
@@ -90,6 +97,7 @@ class Pointwise(Primitive):
 
     arity: ClassVar[int] = 1
     returns: ClassVar[str] = "same"  # the dtype of the output: "same" as the arguments, or "bool"
+    takes: ClassVar[str] = "biuf"  # the kinds of dtype it has a meaning for
     routed: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -137,6 +145,8 @@ class Pointwise(Primitive):
 
     def infer(self, *types: ArrayType) -> ArrayType:
         dtype, weak = same_dtype(self.name, types)
+        if dtype.kind not in self.takes:
+            raise DTypeError(f"{self.name} has no meaning for {dtype}: convert with .astype first")
         shape = broadcast_shapes(*[t.shape for t in types])
         return ArrayType(shape, BOOL if self.returns == "bool" else dtype, weak and not shape)
 

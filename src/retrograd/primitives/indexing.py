@@ -139,4 +139,3 @@ class Argsort(Primitive):
 
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
         yield (rng.integers(0, 5, size=(3, 7)).astype(float),)
-

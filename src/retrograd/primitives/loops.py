@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from retrograd.config import INT
 from retrograd.core.dispatch import apply, apply1
 from retrograd.core.forward import zeros_for
 from retrograd.core.primitive import Primitive
@@ -18,11 +19,12 @@ from retrograd.graph.interpret import WATCH, evaluate, interpret
 from retrograd.graph.ir import Graph
 from retrograd.graph.trace import trace_pure
 from retrograd.primitives import derive
+from retrograd.primitives.arithmetic import Convert
 from retrograd.primitives.comparison import WHERE
 from retrograd.primitives.control import OfGraphs, drawn, example, filled
 from retrograd.primitives.families import behind_lanes, lead
 from retrograd.primitives.movement import Transpose
-from retrograd.primitives.reduction import Max
+from retrograd.primitives.reduction import Sum
 from retrograd.primitives.trigonometric import SIN, TANH
 
 
@@ -47,7 +49,7 @@ def reporting() -> Any:
 
     def report(carry: Sequence[Any]) -> None:
         if watch is not None:
-            watch.carry = carry  # type: ignore[assignment]
+            watch.carry = carry
 
     try:
         yield report
@@ -119,7 +121,7 @@ class Scan(OfGraphs):
         return (*outs[: self.n_carry], *[t.with_shape((self.length, *t.shape)) for t in outs[self.n_carry :]])
 
     @property
-    def draws(self) -> bool:  # type: ignore[override]
+    def draws(self) -> bool:
         return derive.draws(self.body)
 
     def batch(self, size: int, args: Sequence[Any], batched: Sequence[bool]) -> Any:
@@ -135,7 +137,9 @@ class Scan(OfGraphs):
         carry = [lead(v, b, size) if f else v for v, b, f in zip(carry, self._parts(batched)[1], f_carry, strict=True)]
         xs = [lanes_second(v) if b else v for v, b in zip(xs, f_xs, strict=True)]
         outs = apply(Scan(body, self.length, self.n_consts, self.n_carry, self.backwards), *consts, *carry, *xs)
-        stacked = [lanes_second(y) if f else y for y, f in zip(outs[self.n_carry :], found[self.n_carry :], strict=True)]
+        stacked = [
+            lanes_second(y) if f else y for y, f in zip(outs[self.n_carry :], found[self.n_carry :], strict=True)
+        ]
         return (*outs[: self.n_carry], *stacked), found
 
     def _flags(self, needs: Sequence[bool]) -> derive.Flags:
@@ -148,9 +152,7 @@ class Scan(OfGraphs):
         pushed = derive.pushed_forward(self.body, flags)
         parts = [self._parts(v) for v in (args, tangents, flags)]
         tangent_carry = [
-            zeros_for(v) if t is None else t
-            for v, t, f in zip(parts[0][1], parts[1][1], parts[2][1], strict=True)
-            if f
+            zeros_for(v) if t is None else t for v, t, f in zip(parts[0][1], parts[1][1], parts[2][1], strict=True) if f
         ]
         n, t = [len(p) for p in parts[0]], [sum(p) for p in parts[2]]
         ys = len(self.body.outputs) - self.n_carry
@@ -190,7 +192,7 @@ class Scan(OfGraphs):
     def backward_part(self, residuals: Sequence[Any], args: Sequence[Any], cts: Any, needs: derive.Flags) -> Any:
         parts, stacked = self._split(needs)
         rest = iter(residuals)
-        consts = [args[i] for i, s in zip(parts.from_input, stacked, strict=True) if not s]  # type: ignore[misc]
+        consts = [args[i] for i, s in zip(parts.from_input, stacked, strict=True) if i is not None and not s]
         stacks = [next(rest) for s in stacked if s]
         types_c, types_y = self.body.out_types[: self.n_carry], self.body.out_types[self.n_carry :]
         ct_carry = filled(cts[: self.n_carry], types_c)
@@ -253,7 +255,7 @@ def _reordered(graph: Graph, inputs: list[tuple[int, int]], outputs: list[tuple[
         return Graph(tuple(pick(graph.inputs, inputs)), graph.equations, tuple(pick(graph.outputs, outputs)))
 
     key = ("reordered", tuple(inputs), tuple(outputs))
-    return derive.remembered(graph, key, make)  # type: ignore[no-any-return]
+    return derive.remembered(graph, key, make)
 
 
 @dataclass(frozen=True)
@@ -302,7 +304,7 @@ class While(OfGraphs):
         return tuple(derive.strong(self.body.out_types))
 
     @property
-    def draws(self) -> bool:  # type: ignore[override]
+    def draws(self) -> bool:
         return derive.draws(self.body, self.condition)
 
     def batch(self, size: int, args: Sequence[Any], batched: Sequence[bool]) -> Any:
@@ -323,7 +325,8 @@ class While(OfGraphs):
         n, m = len(first), len(second)
 
         def any_lane(*xs: Any) -> list[Any]:
-            return [apply1(Max.of((0,), False), interpret(test, xs)[0])]
+            lanes = apply1(Convert.of(INT), interpret(test, xs)[0])  # not their max: there may be no lanes
+            return [apply1(Sum.of((0,), False), lanes) > 0]
 
         def one_step(*xs: Any) -> list[Any]:
             a, b, c = xs[:n], xs[n : n + m], xs[n + m :]
@@ -367,4 +370,3 @@ def _ignoring(graph: Graph, extra: Sequence[ArrayType]) -> Graph:
     """`graph` with further inputs that it does not use."""
     n = len(graph.inputs)
     return trace_pure(lambda *xs: interpret(graph, xs[:n]), [*graph.in_types, *extra], "a while condition")
-

@@ -261,7 +261,7 @@ class Concatenate(ByShape):
             yield cls.of(axis)
 
     @property
-    def linear(self) -> Any:  # type: ignore[override]
+    def linear(self) -> Any:
         return _Everything()
 
     def evaluate(self, *xs: Any) -> Any:

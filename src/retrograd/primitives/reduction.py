@@ -12,7 +12,7 @@ from retrograd.config import INT
 from retrograd.core.dispatch import apply1
 from retrograd.core.primitive import Primitive
 from retrograd.core.types import ArrayType
-from retrograd.errors import ShapeError
+from retrograd.errors import DTypeError, ShapeError
 from retrograd.primitives.arithmetic import Convert
 from retrograd.primitives.families import ByShape, broadcast_to
 from retrograd.primitives.movement import Reshape
@@ -73,7 +73,8 @@ class Sum(ByShape, Reduction):
     linear = (0,)
 
     def evaluate(self, x: Any) -> Any:
-        return np.add.reduce(x, axis=self.axes, dtype=x.dtype, keepdims=self.keepdims)
+        reduce: Any = np.add.reduce  # its stubs want a literal for keepdims
+        return reduce(x, axis=self.axes, dtype=x.dtype, keepdims=self.keepdims)
 
     def transpose(self, ct: Any, i: int, args: Sequence[Any]) -> Any:
         shape = args[0].shape
@@ -94,7 +95,8 @@ class Max(Reduction):
     name, formula, derivative = "max", "max(x, axes)", "ct where x is the maximum, shared among ties"
 
     def evaluate(self, x: Any) -> Any:
-        return np.maximum.reduce(x, axis=self.axes, keepdims=self.keepdims)
+        reduce: Any = np.maximum.reduce
+        return reduce(x, axis=self.axes, keepdims=self.keepdims)
 
     def check(self, x: ArrayType) -> None:
         if any(x.shape[a] == 0 for a in self.axes) and x.size == 0:
@@ -144,6 +146,10 @@ class Logsumexp(Reduction):
     keepdims: bool = False
     name, formula, derivative = "logsumexp", "log(sum(exp(x)))", "ct * exp(x - out)"
 
+    def check(self, x: ArrayType) -> None:
+        if not x.is_float:
+            raise DTypeError(f"logsumexp needs floats, got {x}; convert with .astype first")
+
     def evaluate(self, x: Any) -> Any:
         top = np.maximum.reduce(x, axis=self.axes, keepdims=True, initial=-np.inf)
         top = np.where(np.isfinite(top), top, np.zeros((), x.dtype))
@@ -156,5 +162,3 @@ class Logsumexp(Reduction):
         top = restore(out, shape, self.axes)
         weight = K.exp(x - K.where(K.equal(top, MINUS_INFINITY), 0.0, top))  # of nothing but -inf every weight is 0
         return (weight * restore(ct, shape, self.axes),)
-
-

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from retrograd.core.batching import Batch
 from retrograd.core.box import Box
 from retrograd.core.cells import Cell, commit
 from retrograd.core.dispatch import Base, Evaluate, Interpreter, current, escaped, lowest
-from retrograd.core.forward import backpropagate
+from retrograd.core.forward import Forward, backpropagate
+from retrograd.core.reverse import Reverse
 from retrograd.core.sweep import Node, sweep
 from retrograd.core.types import ArrayType
 from retrograd.errors import BorderCrossed, DifferentiationError, ShapeError
@@ -22,7 +24,7 @@ from retrograd.primitives.vocabulary import NUMPY
 
 def at_once(node: Node, cotangent: Any) -> Sequence[Any]:
     """Backpropagation on bare arrays: rules say what they mean to NumPy directly."""
-    return node.prim.pullback(NUMPY, cotangent, node.args, node.out, node.parents)  # type: ignore[no-any-return]
+    return node.prim.pullback(NUMPY, cotangent, node.args, node.out, node.parents)
 
 
 def followed(base: Base) -> Any:
@@ -63,7 +65,7 @@ def backward(y: Box, gradient: Any, create_graph: bool, retain_graph: bool) -> N
         if isinstance(leaf.target, Argument):
             raise BorderCrossed(
                 f"backward() reached {leaf.target.what} of {base.describe()}, which a sweep inside cannot cross. Use "
-                "rg.grad or rg.value_and_grad with respect to it, or call backward() outside on what the function returns."
+                "rg.grad or rg.value_and_grad with respect to it, or call backward() outside, on the result."
             )
     _accumulate(base, {leaf.target: ct for leaf, ct in leaves.items()})
 
@@ -73,6 +75,12 @@ def _check(y: Box, active: Interpreter, base: Base) -> None:
         raise DifferentiationError(
             f"backward() inside {active.describe()}: use rg.grad or rg.value_and_grad there instead, they nest"
         )
+    outer = transform_around(base)
+    if outer is not None:
+        raise DifferentiationError(
+            f"backward() inside {outer.describe()}, through {base.describe()}: use rg.grad or rg.value_and_grad there "
+            "instead, they nest"
+        )
     if y.owner is not base.token:
         raise escaped(y)
     if y.node is None:
@@ -81,6 +89,18 @@ def _check(y: Box, active: Interpreter, base: Base) -> None:
             "requires_grad=True, and check that it was not computed under no_grad() or by a jitted function that "
             "already swept it"
         )
+
+
+def transform_around(base: Base) -> Interpreter | None:
+    """A grad, vjp, jvp or vmap that a stage is traced under; a sweep inside could not be differentiated."""
+    level: Interpreter | None = base
+    while level is not None:
+        if isinstance(level, Stage):
+            level.swept = True
+        elif isinstance(level, (Reverse, Forward, Batch)):
+            return level
+        level = level.below
+    return None
 
 
 def _seed(y: Box, gradient: Any, base: Base, create_graph: bool) -> Any:
@@ -94,7 +114,7 @@ def _seed(y: Box, gradient: Any, base: Base, create_graph: bool) -> Any:
     if tuple(seed.shape) != tuple(y.shape):
         raise ShapeError(f"gradient has shape {tuple(seed.shape)}, the value {tuple(y.shape)}")
     if isinstance(seed, Box) and not create_graph:
-        seed = base.strip(seed) if seed.owner is base.token else base.foreign(seed)
+        seed = base.strip(seed if seed.owner is base.token else base.foreign(seed))
     return seed
 
 
@@ -117,5 +137,3 @@ def _accumulate(base: Base, gradients: dict[Cell, Any]) -> None:
         for cell, s in zip(cells, sums, strict=True):
             if isinstance(s, Box):
                 cell.hold_recorded(s)
-
-

@@ -118,12 +118,12 @@ class Operators:
         return int(np.prod(self.shape, dtype=np.int64))  # type: ignore[attr-defined]
 
     @property
-    def T(self) -> Any:  # noqa: N802 - the array API's name
+    def T(self) -> Any:
         """The axes in reverse order."""
         return shaping.transpose(self)
 
     @property
-    def mT(self) -> Any:  # noqa: N802 - the array API's name
+    def mT(self) -> Any:
         """The last two axes exchanged."""
         return shaping.matrix_transpose(self)
 
@@ -238,10 +238,12 @@ class Operators:
         return function(*inputs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if func.__name__ in ("shape", "ndim", "size"):
+            return getattr(self, func.__name__)
         function = _numpy_function(func.__name__)
         if function is None:
             raise RetrogradError(
-                f"np.{func.__name__} has no counterpart here; use rg functions, or np on x.numpy() if no gradient is needed"
+                f"np.{func.__name__} has no counterpart here; use rg functions, or np on x.numpy() without gradients"
             )
         return _call_as_numpy(function, args, kwargs)
 

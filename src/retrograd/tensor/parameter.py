@@ -33,11 +33,11 @@ class _Readable(Operators):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.type.shape  # type: ignore[attr-defined, no-any-return]
+        return self.type.shape  # type: ignore[attr-defined]
 
     @property
     def dtype(self) -> np.dtype:
-        return self.type.dtype  # type: ignore[attr-defined, no-any-return]
+        return self.type.dtype  # type: ignore[attr-defined]
 
 
 class Parameter(_Readable, Cell):

@@ -71,7 +71,7 @@ class Tensor(Operators, Box):
             return Tensor(self.value, weak=self.weak)
         from retrograd.ops.arithmetic import stop_gradient
 
-        return stop_gradient(self)  # type: ignore[no-any-return]
+        return stop_gradient(self)
 
     def __repr__(self) -> str:
         notes = [] if self.dtype in (np.dtype("int64"), np.dtype("bool")) else [f"dtype={self.dtype}"]
@@ -113,8 +113,8 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
     if isinstance(value, Box) and (value.owner is not None or not requires_grad):
         from retrograd.ops.arithmetic import astype
 
-        found = value if wanted is None else astype(value, wanted)
-        return found.detach() if requires_grad or found.node is not None else found  # type: ignore[no-any-return]
+        found: Any = value if wanted is None else astype(value, wanted)
+        return found.detach() if requires_grad or found.node is not None else found
     source = value.value.copy() if isinstance(value, Box) else data
     if type(source) in (float, int, bool):
         source = [source]
@@ -139,5 +139,3 @@ def leaf(array: np.ndarray) -> Tensor:
 def asarray(data: Any, /, *, dtype: Any = None) -> Tensor:
     """A tensor of `data`; as `tensor`, under the array API's name."""
     return tensor(data, dtype=dtype)
-
-

@@ -7,18 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from retrograd.core.batching import Batch
 from retrograd.core.box import Box
 from retrograd.core.cells import Cell
-from retrograd.core.dispatch import Evaluate, Interpreter, apply, current, lowest
-from retrograd.core.batching import Batch
+from retrograd.core.dispatch import Base, Evaluate, Interpreter, apply, current, lowest
+from retrograd.core.forward import zeros_for
 from retrograd.core.primitive import Primitive
+from retrograd.core.sweep import Leaf, Node
 from retrograd.core.tree import Structure, unflatten
 from retrograd.core.types import ArrayType, type_of
-from retrograd.core.forward import zeros_for
 from retrograd.graph.interpret import WATCH, Watch, interpret
 from retrograd.graph.ir import Graph, Var
 from retrograd.graph.stage import LoopRecord, Stage, peek
 from retrograd.graph.trace import Traced, trace, trace_pure
+from retrograd.primitives.arithmetic import STOP_GRADIENT
 from retrograd.transforms.arguments import flat_arrays
 
 
@@ -95,7 +97,7 @@ class LoopBody:
         for cell, t, absent in zip(self.carried, self.types, self.absent, strict=True):
             needed = cell in self.looked_at or self.may_skip
             value = active.read(cell) if needed and not absent else None
-            found.append(_zeros(t) if value is None else value)
+            found.append(zeros_for(t) if value is None else value)
         return found
 
     def inputs_of(self, traced: Traced) -> list[Any]:
@@ -114,7 +116,7 @@ class LoopBody:
     def cell_results(self) -> list[Any]:
         """What the carried cells leave an iteration with, as operands of the body's graph."""
         n = self.body.n_results
-        written = list(self.body.graph.outputs[n:])
+        written = list(self.body.graph.outputs[n : n + len(self.body.written)])
         return [*written, *[None] * len(self.body.cleared)]
 
     def commit(self, values: Sequence[Any], ran: Any = None) -> None:
@@ -127,20 +129,17 @@ class LoopBody:
             active.assign(cell, None, ran)
 
 
-def _zeros(t: ArrayType) -> Any:
-    return np.zeros(t.shape, t.dtype)
-
-
 def with_zero_outputs(graph: Graph, types: Sequence[ArrayType | None]) -> Graph:
     """`graph` where outputs that are None become zeros of a type."""
-    if all(o is not None for o in graph.outputs):
+    outputs: tuple[Any, ...] = graph.outputs
+    if all(o is not None for o in outputs):
         return graph
-    kept = [o for o in graph.outputs if o is not None]
+    kept = [o for o in outputs if o is not None]
     inner = Graph(graph.inputs, graph.equations, tuple(kept))
 
     def run(*xs: Any) -> list[Any]:
         rest = iter(interpret(inner, xs))
-        return [zeros_for(t) if o is None else next(rest) for o, t in zip(graph.outputs, types, strict=True)]
+        return [zeros_for(t) if o is None else next(rest) for o, t in zip(outputs, types, strict=True)]
 
     return trace_pure(run, graph.in_types, "a loop body")
 
@@ -155,7 +154,8 @@ def run_loop(prim: Primitive, operands: Sequence[Any], loop: LoopBody, n_before:
     n = len(loop.carried)
     if isinstance(base, Stage) and active is base and n:
         before = [(c, u.value) for c, u in base.cells.items() if u.written and not among(c, loop.carried)]
-        entry = [(c, ("carry", n_before + i)) for i, c in enumerate(loop.carried)]
+        m = len(loop.body.written)
+        entry = [(c, ("carry", n_before + i) if i < m else None) for i, c in enumerate(loop.carried)]
         base.loops.append(LoopRecord(len(base.equations), [*before, *entry]))
     if not isinstance(base, Evaluate) or not n or _batches(active) or WATCH.get() is not None:
         return apply(prim, *operands)
@@ -183,7 +183,47 @@ def _batches(level: Interpreter | None) -> bool:
     return False
 
 
+LIVE, SPENT, CONSTANT = "live", "spent", "constant"
+
+
+def tape_state(result: Any) -> str:
+    """What the tape of a result looks like when its trace ends: live, swept already, or not there."""
+    node = getattr(result, "node", None)
+    if node is None:
+        return CONSTANT
+    return SPENT if not isinstance(node, Leaf) and node.parents is None else LIVE
+
+
+def apply_traced(run: Callable[[list[Any]], Any], operands: Sequence[Any], states: Sequence[str]) -> list[Any]:
+    """Run a primitive made of traced parts, so that eager recording sees of its results what plain Python would show.
+
+    A result whose tape was swept inside is spent; one that was computed from nothing recorded is a constant; if no
+    result is live nothing is recorded, and no residuals are kept. Transforms such as `grad` are not concerned.
+    """
+    active = current()
+    base = active if isinstance(active, Base) else None
+    values = as_operands(operands)
+    if base is not None and LIVE not in states:
+        values = [base.strip(v) if isinstance(v, Box) and v.owner is base.token else v for v in values]
+    outs = list(run(values))
+    if base is None:
+        return outs
+    for i, state in enumerate(states):
+        own = isinstance(outs[i], Box) and outs[i].owner is base.token
+        if state == LIVE:
+            continue
+        bare = base.strip(outs[i]) if own else outs[i]
+        outs[i] = base.follow(bare, spent_node()) if state == SPENT else bare
+    return outs
+
+
+def spent_node() -> Node:
+    """The tape node of a value whose tape was swept where it was made."""
+    node = Node(STOP_GRADIENT, (), None, None)
+    node.free()
+    return node
+
+
 def as_operands(values: Sequence[Any]) -> list[Any]:
     """Values for a primitive made of graphs: no Python scalars."""
     return [np.asarray(v) if type(v) in (bool, int, float) else v for v in values]
-

@@ -28,11 +28,15 @@ from retrograd.primitives.control import Cond
 from retrograd.primitives.loops import Scan, While
 from retrograd.transforms.arguments import flat_arrays, name_of
 from retrograd.transforms.captures import (
+    CONSTANT,
+    LIVE,
+    SPENT,
     LoopBody,
     among,
-    as_operands,
+    apply_traced,
     rearranged,
     run_loop,
+    tape_state,
     trace_tree,
     with_zero_outputs,
 )
@@ -62,13 +66,19 @@ def _settled(
 
 def _difference(structure: Structure, result: Structure, n: int, traced: Traced) -> Structure | None:
     """The structure of the carry that came back, if it is not the one that went in."""
-    back = result.children[0] if result.kind is tuple and len(result.children) == 2 and structure.aux == "pair" else result
+    back = (
+        result.children[0] if result.kind is tuple and len(result.children) == 2 and structure.aux == "pair" else result
+    )
     expected = structure.children[0] if structure.aux == "pair" else structure
     return None if back == expected else back
 
 
 def scan(
-    f: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any = None, length: int | None = None, reverse: bool = False
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
 ) -> tuple[Any, Any]:
     """A loop over the first axis of `xs`: ``carry, y = f(carry, x)``.
 
@@ -147,7 +157,9 @@ def _run_scan(traced: Traced, carry: list[Any], columns: list[Any], steps: int, 
     graph = with_zero_outputs(graph, [*[None] * n, *loop.types, *[None] * (traced.n_results - n)])
     prim = Scan(graph, steps, k, n + cells, reverse)
     operands = [*loop.constant_values(traced), *carry, *loop.entry_values(), *columns]
-    outs = list(run_loop(prim, as_operands(operands), loop, n))
+    states = [tape_state(r) for r in traced.results]
+    states = [*states[:n], *[CONSTANT] * cells, *states[n:]]
+    outs = apply_traced(lambda values: run_loop(prim, values, loop, n), operands, states)
     if steps:
         loop.commit(outs[n : n + cells])
     return [*outs[:n], *outs[n + cells :]]
@@ -251,7 +263,8 @@ def _run_while(test: Traced, traced: Traced, carry: list[Any]) -> list[Any]:
     operands = [
         *loop.constant_values(test), *loop.constant_values(traced), *carry, *entry, np.asarray(False)
     ]  # fmt: skip
-    outs = list(run_loop(prim, as_operands(operands), loop, n))
+    states = [*[tape_state(r) for r in traced.results], *[CONSTANT] * (cells + 1)]
+    outs = apply_traced(lambda values: run_loop(prim, values, loop, n), operands, states)
     loop.commit(outs[n : n + cells], outs[-1])
     return outs[:n]
 
@@ -283,7 +296,10 @@ def cond(predicate: Any, true: Callable[..., Any], false: Callable[..., Any], *o
     values, structure = flat_arrays(list(operands), "the operands of cond")
     arguments = Structure(tuple, None, structure.children)
     types = [type_of(v).strong() for v in values]
-    arms = [trace_tree(f, arguments, values, types, f"{side} arm of cond") for f, side in ((true, "the true"), (false, "the false"))]
+    arms = [
+        trace_tree(f, arguments, values, types, f"{side} arm of cond")
+        for f, side in ((true, "the true"), (false, "the false"))
+    ]
     (yes, result), (no, other) = arms
     if result != other:
         raise RetrogradError(f"the arms of cond return different structures: {result} and {other}")
@@ -308,8 +324,11 @@ def _run_cond(test: Any, yes: Traced, no: Traced, values: list[Any]) -> list[Any
         cells = [changes.result(c, arm, wanted) for c in changes.assigned]
         graph = rearranged(arm, inputs, types, [*arm.graph.outputs[: arm.n_results], *cells])
         graphs.append(with_zero_outputs(graph, [*[None] * arm.n_results, *changes.types]))
-    outs = list(apply(Cond(*graphs), test, *as_operands([*values, *entry])))
     m = yes.n_results
+    pairs = [{tape_state(a), tape_state(b)} for a, b in zip(yes.results, no.results, strict=True)]
+    states = [LIVE if LIVE in p else SPENT if SPENT in p else CONSTANT for p in pairs]
+    states += [CONSTANT] * len(changes.assigned)
+    outs = apply_traced(lambda vs: apply(Cond(*graphs), *vs), [test, *values, *entry], states)
     changes.commit(outs[m:], face(test))
     return outs[:m]
 
@@ -329,9 +348,7 @@ class _CellChanges:
         self.assigned = cells
         self.present = {c: peek(active, c) is not None for c in cells}
         self.handed_on = [c for c in cells if self.present[c] and not (among(c, yes.written) and among(c, no.written))]
-        self.types = [
-            type_of((yes if among(c, yes.written) else no).cell_use(c).value).strong() for c in cells
-        ]
+        self.types = [type_of((yes if among(c, yes.written) else no).cell_use(c).value).strong() for c in cells]
 
     def result(self, cell: Cell, arm: Traced, inputs: dict[int, int]) -> Any:
         """The operand an arm gives for a cell: its last value, the old value's input, or None (zeros)."""

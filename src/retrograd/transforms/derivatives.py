@@ -154,7 +154,9 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
 def _matching(ct: Any, like: Any) -> Any:
     value = array_of(ct)
     if tuple(value.shape) != tuple(like.shape):
-        raise ShapeError(f"a cotangent or tangent of shape {tuple(value.shape)} for a value of shape {tuple(like.shape)}")
+        raise ShapeError(
+            f"a cotangent or tangent of shape {tuple(value.shape)} for a value of shape {tuple(like.shape)}"
+        )
     return converted(value, like.dtype)
 
 
@@ -195,9 +197,7 @@ def _size(values: Sequence[Any]) -> int:
     return sum(int(np.prod(v.shape, dtype=np.int64)) for v in values)
 
 
-def jacobian(
-    f: Callable[..., Any], argnums: int | Sequence[int] = 0, mode: str | None = None
-) -> Callable[..., Any]:
+def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, mode: str | None = None) -> Callable[..., Any]:
     """The Jacobian: for every output array and input array, shape ``(*output, *input)``.
 
     Args:

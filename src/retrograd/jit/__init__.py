@@ -1,0 +1,1 @@
+"""`rg.jit`: trace a function once, run the program from then on."""

@@ -1,0 +1,40 @@
+"""What a run tells, and to whom."""
+
+from abc import ABC
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from retrograd.train.run import Run
+
+
+class Callback(ABC):  # noqa: B024 - every method has a meaning, to do nothing
+    """Called at the events of a run; override what you need.
+
+    A callback may read anything (`run.history`, `run.model`, `run.optimizer`), change settings such as the learning
+    rate, and end the run with `run.stop("reason")`. What it remembers from event to event belongs into `state_dict`:
+    then a run that was killed and resumed goes on as if nothing had happened.
+
+    >>> class Halve(Callback):
+    ...     def on_epoch_end(self, run, values):
+    ...         run.optimizer.lr = run.optimizer.lr / 2
+    """
+
+    def on_fit_begin(self, run: "Run") -> None:
+        """Before the first step of `fit`, also of one that goes on after `resume`."""
+
+    def on_step_end(self, run: "Run", loss: float) -> None:
+        """After each step. `loss` is that of its rows, before the step changed the weights."""
+
+    def on_epoch_end(self, run: "Run", values: Mapping[str, float]) -> None:
+        """After each epoch and its validation; `values` is what the history was given."""
+
+    def on_fit_end(self, run: "Run") -> None:
+        """When `fit` ends, however it ends."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What to remember over a restart: nested dicts and lists of numbers, texts, None and ndarrays."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`; called before `on_fit_begin`."""

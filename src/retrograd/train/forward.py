@@ -1,0 +1,48 @@
+"""The model's outputs for any number of rows, in batches that are always put together alike."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from retrograd.ops.inputs import face
+from retrograd.transforms.gradients import no_grad
+
+BATCH = 256
+"""Rows in a batch: enough for a matrix product's speed, a multiple of every kernel's rows."""
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """Within the context every module is in evaluation mode; each is as it was afterwards."""
+    modules = list(model.modules())
+    modes = [module.training for module in modules]
+    try:
+        model.eval()
+        yield
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
+
+
+def outputs_of(model: Any, x: np.ndarray) -> np.ndarray:
+    """The outputs for all rows, in evaluation mode and without a tape.
+
+    Every batch has `BATCH` rows, the last one filled up with copies of its last row: a matrix product may round
+    differently for another number of rows, and so a row's output does not depend on which other rows there are.
+
+    Args:
+        x: n rows in the model's dtype.
+
+    Returns:
+        n rows; the same bits for the same rows, every time.
+    """
+    parts = []
+    with evaluating(model), no_grad():
+        for at in range(0, max(len(x), 1), BATCH):
+            rows = x[at : at + BATCH]
+            lacking = BATCH - len(rows)
+            full = np.concatenate([rows, np.repeat(rows[-1:], lacking, axis=0)]) if lacking and len(rows) else rows
+            parts.append(np.asarray(model(face(np.ascontiguousarray(full))))[: len(rows)])
+    return np.concatenate(parts)
