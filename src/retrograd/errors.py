@@ -15,6 +15,7 @@ r"""Every exception retrograd raises on purpose.
     ├── CellError (TypeError)              an assignment a cell refuses
     ├── GraphError (ValueError)            a graph that is not well formed, or text that is no graph
     ├── GradientMismatch (AssertionError)  `check_grads` found a wrong derivative
+    ├── TrainingDiverged (ArithmeticError) a loss that became infinite or NaN
     ├── DataError (ValueError)             a data file or table that cannot be used as it is
     └── ModelError (ValueError)            a saved model that cannot be read, or does not fit
 """
@@ -72,6 +73,10 @@ class GraphError(RetrogradError, ValueError):
 
 class GradientMismatch(RetrogradError, AssertionError):
     """A derivative disagrees with finite differences."""
+
+
+class TrainingDiverged(RetrogradError, ArithmeticError):
+    """The loss of a run became infinite or NaN."""
 
 
 class DataError(RetrogradError, ValueError):

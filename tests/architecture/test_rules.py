@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "retrograd"
-RULES = {"partials", "routes", "transpose", "vjp", "jvp", "batch"}
+RULES = {"kernel", "partials", "routes", "transpose", "vjp", "jvp", "batch"}
 
 
 def numpy_names(tree):

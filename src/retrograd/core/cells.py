@@ -99,12 +99,14 @@ class Cell:
         return f"{type(self).__name__}({self.name}: {self.type or 'absent'})"
 
 
-def commit(cells: Sequence[Cell], arrays: Sequence[np.ndarray | None], lent: bool = False) -> int:
+def commit(
+    cells: Sequence[Cell], arrays: Sequence[np.ndarray | None], lent: bool = False, borrowed: bool = False
+) -> int:
     """Give every cell its new array, all or none as far as signals can see.
 
     A signal handler runs between bytecodes, so the writes are one call in C: an interrupt falls before or after all of
     them. Where `lent` is false the arrays are fresh and a cell that is not lent is overwritten in place (its address
-    stays), as a compiled program does.
+    stays), as a compiled program does. Where they are `borrowed` (a native program's own memory), no cell keeps one.
 
     Returns:
         How many lent cells took a fresh array.
@@ -116,7 +118,10 @@ def commit(cells: Sequence[Cell], arrays: Sequence[np.ndarray | None], lent: boo
     ]
     copies = sum(1 for c in cells if c.lent) if not lent else 0
     writable = {id(target) for target, _ in inplace}
-    bound = [c.array if id(c.array) in writable else a for c, a in zip(cells, arrays, strict=True)]
+    bound = [
+        c.array if id(c.array) in writable else a.copy() if borrowed and a is not None else a
+        for c, a in zip(cells, arrays, strict=True)
+    ]
     writes = (
         map(np.copyto, [target for target, _ in inplace], [source for _, source in inplace]),
         map(setattr, cells, repeat("array"), bound),

@@ -34,6 +34,7 @@ class Primitive:
     residuals: Any = None  # primitives made of graphs: (level, values, parents) -> (outputs, what is kept)
     draws: bool = False  # takes from a generator: lanes differ even where no argument does
     formula: ClassVar[str] = ""  # y = ...
+    operands: Sequence[str] = ("x", "y", "z")  # what the formula calls the arguments; ("xs",) for any number of them
     derivative: ClassVar[str] = ""  # what the tables show where `partials` cannot be printed
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -117,7 +118,7 @@ class Primitive:
         return iter(())
 
     def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
-        """Arguments where the derivative is a matter of choice, and the cotangents that ones in all outputs get."""
+        """Arguments at kinks, ties, infinities and the like, and the cotangents they get of ones: the choice made there."""
         return iter(())
 
     def __repr__(self) -> str:

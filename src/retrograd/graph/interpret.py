@@ -82,7 +82,9 @@ def _plan(graph: Graph) -> tuple[list[Any], list[Any], list[int]]:
         constants.append(value)
         return len(graph.inputs) + len(constants) - 1
 
-    operands = [[constant(o.value) if isinstance(o, Literal) else o for o in e.operands] for e in graph.equations]
+    operands: list[list[Any]] = [
+        [constant(o.value) if isinstance(o, Literal) else o for o in e.operands] for e in graph.equations
+    ]
     outputs = [constant(np.asarray(o.value)) if isinstance(o, Literal) else o for o in graph.outputs]
     for e in graph.equations:
         for v in e.outs:

@@ -11,14 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from retrograd.core.batching import Batch
 from retrograd.core.box import Box, box
 from retrograd.core.cells import Cell
 from retrograd.core.dispatch import Base, Interpreter, apply, escaped, lowest
+from retrograd.core.forward import Forward
 from retrograd.core.primitive import REGISTRY, Primitive
+from retrograd.core.reverse import Reverse
 from retrograd.core.source import user_line
 from retrograd.core.sweep import Leaf
 from retrograd.core.types import ArrayType, is_weak_scalar, type_of
-from retrograd.errors import CellError
+from retrograd.errors import CellError, DifferentiationError
 from retrograd.graph.ir import Equation, Graph, Literal, Operand, Var
 
 
@@ -31,6 +34,7 @@ class CellUse:
     value: Any = None
     written: bool = False
     guard: Any = None  # written only where this boolean holds
+    carried_absent: bool = False  # absent at entry of a loop body that adds to it: enters as zeros
 
 
 @dataclass
@@ -185,7 +189,7 @@ class Stage(Base):
         if self.body and use is None and self.peek_outside(cell) is None:
             entry = self.add_input(type)
             self.extras.append(cell)
-            self.cells[cell] = CellUse(entry=entry.value, value=entry)
+            self.cells[cell] = CellUse(entry=entry.value, value=entry, carried_absent=True)
 
     # The result -------------------------------------------------------------------------------------------------------
 
@@ -207,6 +211,19 @@ def peek(level: Interpreter, cell: Cell) -> ArrayType | None:
             return None if overlay[cell] is None else type_of(overlay[cell])
         here = here.below
     return None if cell.array is None else ArrayType(cell.array.shape, cell.array.dtype, cell.weak)
+
+
+def refuse_sweep(active: Interpreter, label: str) -> None:
+    """Note on every stage around that `label` sweeps a tape of its own; a transform around could not go through it."""
+    level: Interpreter | None = active
+    while level is not None:
+        if isinstance(level, Stage):
+            level.swept = True
+        elif isinstance(level, (Reverse, Forward, Batch)):
+            raise DifferentiationError(
+                f"{label} inside {level.describe()}: use rg.grad or rg.value_and_grad there instead, they nest"
+            )
+        level = level.below
 
 
 def innermost_stage(level: Interpreter) -> Stage | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from retrograd.core.cells import Cell
 from retrograd.core.dispatch import current, interpreter
 from retrograd.core.types import ArrayType
 from retrograd.graph.ir import Graph
-from retrograd.graph.stage import Argument, CellUse, Stage
+from retrograd.graph.stage import Argument, CellUse, Stage, innermost_stage, peek, refuse_sweep
 
 
 @dataclass
@@ -37,6 +38,48 @@ class Traced:
 
     def cell_use(self, cell: Cell) -> CellUse:
         return self.stage.cells[cell]
+
+    @cached_property
+    def cell_types(self) -> dict[Cell, ArrayType | None]:
+        """The type, or absence, of every cell that is read before it is assigned: what another call must find too."""
+        found: dict[Cell, ArrayType | None] = {}
+        for cell, use in self.stage.cells.items():
+            if use.entry is not None and not use.carried_absent:
+                found[cell] = use.entry.type
+            elif use.absent:
+                found[cell] = None
+        return found
+
+    @property
+    def keepable(self) -> bool:
+        """Whether it can serve other calls: not if it closed over a value of a transform, or of a tape."""
+        return not any(isinstance(e, Box) and (e.owner is not None or e.node is not None) for e in self.extras)
+
+    def mismatch(self) -> str | None:
+        """Why the state around the current call is not what this was traced for, or None."""
+        active = current()
+        for cell, t in self.cell_types.items():
+            here = peek(active, cell)
+            if here != t:
+                return f"{cell.name} was {t or 'absent'}, is {here or 'absent'}"
+        for owner, name, value in self.stage.settings:
+            here = owner.__dict__[name] if name in owner.__dict__ else getattr(owner, name)
+            if here != value:
+                return f"{name} of {type(owner).__name__} was {value}, is {here}"
+        return None
+
+    def enter(self, label: str) -> None:
+        """Tell the stage around this call, if there is one, what it inherits.
+
+        Raises:
+            DifferentiationError: if the function sweeps a tape of its own inside a transform that would go through it.
+        """
+        active = current()
+        if self.stage.swept:
+            refuse_sweep(active, label)
+        outer = innermost_stage(active)
+        if outer is not None:
+            outer.settings += self.stage.settings
 
     def guards(self, outs: Sequence[Any]) -> list[Any]:
         """For each written cell, the boolean among the outputs that says whether it was assigned; None if it was."""
@@ -80,7 +123,8 @@ def trace(
         with interpreter(stage):
             results = list(function(*args))
             flat = [stage.strip(r) if isinstance(r, Box) and r.owner is stage else r for r in results]
-            written, cleared = [], []
+            written: list[Cell] = []
+            cleared: list[Cell] = []
             for cell, use in stage.cells.items():
                 if use.written:
                     (cleared if use.value is None else written).append(cell)

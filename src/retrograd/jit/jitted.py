@@ -18,8 +18,8 @@ from retrograd.core.dispatch import QUIET, Interpreter, current
 from retrograd.core.tree import Structure, flatten, unflatten
 from retrograd.core.types import ArrayType, type_of
 from retrograd.errors import RetrogradError
+from retrograd.graph.keys import Identity, argument_key, code_of, is_array, outside_key
 from retrograd.graph.trace import trace
-from retrograd.jit.keys import Identity, argument_key, code_of, is_array, outside_key
 from retrograd.jit.program import Program
 from retrograd.jit.report import Report
 from retrograd.ops.inputs import array_of
@@ -127,7 +127,7 @@ class Jitted:
         return Key(tuple(parts))
 
     def _find(self, key: Key) -> Program | None:
-        return next((p for p in self.table.get(key, ()) if p.mismatch() is None), None)
+        return next((p for p in self.table.get(key, ()) if p.traced.mismatch() is None), None)
 
     def _trace(self, key: Key, leaves: Any, structure: Structure, places: list[int], values: list[Any]) -> Program:
         with self.lock:
@@ -136,7 +136,7 @@ class Jitted:
                 return found
             self._explain_retrace(key)
             program = self._traced(leaves, structure, places, values)
-            if program.keepable:
+            if program.traced.keepable:
                 self.table.setdefault(key, []).append(program)
             return program
 
@@ -162,7 +162,7 @@ class Jitted:
             return
         same = self.table.get(key)
         if same:
-            reason = same[-1].mismatch() or "a value of an enclosing transform"
+            reason = same[-1].traced.mismatch() or "a value of an enclosing transform"
         else:
             reason = key.difference(
                 max(self.table, key=lambda k: sum(a == b for a, b in zip(k.parts, key.parts, strict=False)))
@@ -242,7 +242,7 @@ def jit(f: Callable[..., Any] | None = None, *, static: Sequence[str] = ()) -> A
     a global list, branching on a Python value.
 
     Args:
-        f: a function of arrays, trees of arrays, and values that can be told apart (see `retrograd.jit.keys`).
+        f: a function of arrays, trees of arrays, and values that can be told apart (see `retrograd.graph.keys`).
         static: names of parameters whose values are part of the program; they must be hashable.
 
     Returns:

@@ -11,17 +11,13 @@ import numpy as np
 
 from retrograd.core.box import Box
 from retrograd.core.cells import Cell, commit
-from retrograd.core.dispatch import Evaluate, apply, current, lowest
+from retrograd.core.dispatch import Evaluate, apply, current
 from retrograd.core.tree import Structure, unflatten
-from retrograd.core.types import ArrayType
-from retrograd.errors import DifferentiationError
 from retrograd.graph.interpret import WATCH, Watch, evaluate
 from retrograd.graph.ir import Var
-from retrograd.graph.stage import Stage, innermost_stage, peek
 from retrograd.graph.trace import Traced
 from retrograd.ops.inputs import face
 from retrograd.primitives.control import Call
-from retrograd.tensor.backward import transform_around
 from retrograd.transforms.captures import CONSTANT, LIVE, SPENT, apply_traced, spent_node, tape_state
 from retrograd.transforms.custom import assign_cells
 
@@ -36,60 +32,20 @@ class Program:
     calls: int = 0
     copies: int = 0
     states: list[str] = field(default_factory=list)
-    cell_types: dict[Cell, ArrayType | None] = field(default_factory=dict)
-    settings: list[tuple[Any, str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         stage = self.traced.stage
         self.states = [*map(tape_state, self.traced.results)]
         self.states += [CONSTANT] * (len(self.traced.graph.outputs) - len(self.states))
-        for cell, use in stage.cells.items():
-            if use.entry is not None:
-                self.cell_types[cell] = use.entry.type
-            elif use.absent:
-                self.cell_types[cell] = None
-        self.settings = list(stage.settings)
         self.primitive = Call(self.traced.graph, self.label)
-        self.cells = sorted({*self.cell_types, *self.traced.written, *self.traced.cleared}, key=id)
+        self.cells = sorted({*self.traced.cell_types, *self.traced.written, *self.traced.cleared}, key=id)
         pinned = [v for r in stage.loops for _, v in r.cells if isinstance(v, Box)]
         self.traced.graph.derived["pinned"] = tuple(v.value for v in pinned if isinstance(v.value, Var))
 
-    @property
-    def keepable(self) -> bool:
-        """Whether it can serve other calls: not if it closed over a value of a transform that will end."""
-        return not any(isinstance(e, Box) and (e.owner is not None or e.node is not None) for e in self.traced.extras)
-
-    def mismatch(self) -> str | None:
-        """Why the state around this call is not what the program was traced for, or None."""
-        active = current()
-        for cell, t in self.cell_types.items():
-            here = peek(active, cell)
-            if here != t:
-                return f"{cell.name} was {t or 'absent'}, is {here or 'absent'}"
-        for owner, name, value in self.settings:
-            here = _peek_setting(owner, name)
-            if here != value:
-                return f"{name} of {type(owner).__name__} was {value}, is {here}"
-        return None
-
     def __call__(self, args: Sequence[Any]) -> Any:
         self.calls += 1
+        self.traced.enter(f"{self.label}, which calls backward(),")
         active = current()
-        stage = innermost_stage(active)
-        if self.traced.stage.swept:
-            around = transform_around(lowest(active))
-            level: Any = active
-            while around is None and level is not None:
-                if type(level).__name__ in ("Reverse", "Forward", "Batch"):
-                    around = level
-                level = level.below
-            if around is not None:
-                raise DifferentiationError(
-                    f"{self.label} calls backward(), inside {around.describe()}: use rg.grad or rg.value_and_grad in "
-                    "it instead, they nest"
-                )
-        if stage is not None:
-            stage.settings += self.settings
         with self._locked():
             if isinstance(active, Evaluate) and not self._follows(args, active):
                 outs = self._run(args)
@@ -118,7 +74,7 @@ class Program:
             return False
         boxes = [*args, *self.traced.extras]
         return any(isinstance(b, Box) and b.node is not None for b in boxes) or any(
-            c.requires_grad for c in self.cell_types
+            c.requires_grad for c in self.traced.cell_types
         )
 
     def _apply(self, args: Sequence[Any]) -> list[Any]:
@@ -194,9 +150,3 @@ def _array(extra: Any) -> Any:
 
 def _bare(value: Any) -> Any:
     return value.value if isinstance(value, Box) else value
-
-
-def _peek_setting(owner: Any, name: str) -> Any:
-    """The value of a registered setting, without registering that it was read."""
-    stored = owner.__dict__.get(name, Stage)
-    return stored if stored is not Stage else getattr(owner, name)

@@ -66,7 +66,7 @@ def _describe(program: Program) -> ProgramReport:
         results=tuple(str(t) for t in traced.graph.out_types[: traced.n_results]),
         equations=len(traced.graph.equations),
         calls=program.calls,
-        reads=tuple(c.name for c in program.cell_types),
+        reads=tuple(c.name for c in traced.cell_types),
         assigns=tuple(c.name for c in [*traced.written, *traced.cleared]),
         captured=tuple(str(type_of(c)) for c in captured),
         copies_of_lent_cells=program.copies,

@@ -149,12 +149,12 @@ def promote(xs: Sequence[Any]) -> tuple[list[Any], bool]:
 
 
 def face(out: Any, weak: bool = False) -> Any:
-    """The public face of a result."""
+    """The public face of a result. (Of 0-d arrays NumPy's operators make scalars, and rules are written with them.)"""
     if isinstance(out, Box):
         if weak:
             out.weak = True
         return out
-    return box(out, weak=weak)
+    return box(out if type(out) is np.ndarray else np.asarray(out), weak=weak)
 
 
 def unary(prim: Primitive, x: Any) -> Any:

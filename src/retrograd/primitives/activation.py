@@ -28,8 +28,15 @@ class SIGMOID(Real):
         e = np.exp(-np.abs(x))
         return np.where(np.less(x, 0), e, 1.0) / (1.0 + e)
 
+    def kernel(self, k: Any, x: Any) -> Any:
+        e = k.exp(-k.absolute(x))
+        return k.where(x < 0.0, e, 1.0) / (1.0 + e)
+
     def partials(self, k: Any, x: Any, *, out: Any) -> Sequence[Any]:
         return (out * (1.0 - out),)
+
+    def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        yield ([0.0, 1e3, -1e3, np.inf, -np.inf],), ([0.25, 0.0, 0.0, 0.0, 0.0],)
 
 
 @pointwise
@@ -44,8 +51,14 @@ class SOFTPLUS(Real):
     def evaluate(self, x: Any) -> Any:
         return np.logaddexp(x, np.zeros((), np.asarray(x).dtype))
 
+    def kernel(self, k: Any, x: Any) -> Any:
+        return k.maximum(x, 0.0) + k.log1p(k.exp(-k.absolute(x)))
+
     def partials(self, k: Any, x: Any, *, out: Any) -> Sequence[Any]:
         return (k.sigmoid(x),)
+
+    def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        yield ([0.0, 1e3, -1e3, np.inf, -np.inf],), ([0.5, 1.0, 0.0, 1.0, 0.0],)
 
 
 @cache
@@ -85,9 +98,15 @@ class RELU(Real):
     def evaluate(self, x: Any) -> Any:
         return np.maximum(x, 0)
 
+    def kernel(self, k: Any, x: Any) -> Any:
+        return k.maximum(x, 0)
+
     def routes(self, k: Any, v: Any, x: Any, *, out: Any) -> Sequence[Any]:
         return (k.where(out > 0.0, v, 0.0),)
 
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
         for (x,) in super().samples(rng):
             yield (np.where(np.abs(x) < 0.1, 0.5, x),)
+
+    def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        yield ([0.0, -0.0, np.inf, -np.inf, np.nan],), ([0.0, 0.0, 1.0, 0.0, 0.0],)

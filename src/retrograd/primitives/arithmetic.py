@@ -146,6 +146,9 @@ class ABSOLUTE(Pointwise):
         x = rng.normal(size=(3, 2))
         yield (np.where(np.abs(x) < 0.1, 0.5, x),)
 
+    def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        yield ([0.0, -0.0, np.inf, -np.inf],), ([0.0, 0.0, 1.0, -1.0],)
+
 
 def _apart(rng: Any) -> Iterator[tuple[Any, ...]]:
     for x, y in _pairs(rng):
@@ -171,6 +174,10 @@ class MAXIMUM(Pointwise):
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
         return _apart(rng)
 
+    def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        x, y = [1.0, 0.0, np.inf, -np.inf, np.nan, 3.0], [1.0, -0.0, np.inf, -np.inf, 1.0, 2.0]
+        yield (x, y), ([0.5, 0.5, 0.5, 0.5, 0.0, 1.0], [0.5, 0.5, 0.5, 0.5, 0.0, 0.0])
+
 
 @pointwise
 class MINIMUM(Pointwise):
@@ -190,6 +197,10 @@ class MINIMUM(Pointwise):
 
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
         return _apart(rng)
+
+    def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        x, y = [1.0, 0.0, np.inf, -np.inf, np.nan, 2.0], [1.0, -0.0, np.inf, -np.inf, 1.0, 3.0]
+        yield (x, y), ([0.5, 0.5, 0.5, 0.5, 0.0, 1.0], [0.5, 0.5, 0.5, 0.5, 0.0, 0.0])
 
 
 @pointwise
@@ -227,6 +238,10 @@ class POWER(Pointwise):
         yield rng.uniform(0.5, 2, size=(3, 2)), rng.uniform(0.3, 3, size=(3, 2))
         yield rng.uniform(0.5, 2, size=(2, 1)), rng.uniform(-2, 3, size=3)
 
+    def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        x, y = [0.0, 0.0, 0.0, 0.0, -2.0, -2.0], [0.0, 1.0, 2.0, 0.5, 3.0, 0.0]
+        yield (x, y), ([0.0, 1.0, 0.0, np.inf, 12.0, 0.0], [0.0, 0.0, 0.0, 0.0, np.nan, np.nan])
+
 
 @dataclass(frozen=True)
 class IntegerPower(Pointwise):
@@ -245,6 +260,10 @@ class IntegerPower(Pointwise):
 
     def evaluate(self, x: Any) -> Any:
         return x**self.n
+
+    def kernel(self, k: Any, x: Any) -> Any:
+        powers = {1: lambda: x, 2: lambda: x * x, 3: lambda: x * x * x, -1: lambda: 1 / x, -2: lambda: 1 / (x * x)}
+        return powers[self.n]() if self.n in powers else k.power(x, self.n)
 
     def partials(self, k: Any, x: Any, *, out: Any) -> Sequence[Any]:
         n = self.n
@@ -312,6 +331,9 @@ class STOP_GRADIENT(Pointwise):
 
     def evaluate(self, x: Any) -> Any:
         return np.asarray(x)
+
+    def kernel(self, k: Any, x: Any) -> Any:
+        return x
 
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
         yield (rng.normal(size=(3, 2)),)

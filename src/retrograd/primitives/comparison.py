@@ -140,6 +140,9 @@ class CLIP(Pointwise):
     def evaluate(self, x: Any, y: Any, z: Any) -> Any:
         return np.minimum(np.maximum(x, y), z)
 
+    def kernel(self, k: Any, x: Any, y: Any, z: Any) -> Any:
+        return k.minimum(k.maximum(x, y), z)
+
     def routes(self, k: Any, v: Any, x: Any, y: Any, z: Any, *, out: Any) -> Sequence[Any]:
         return (
             lambda: k.where(x < y, 0.0, k.where(x > z, 0.0, v)),
@@ -150,3 +153,8 @@ class CLIP(Pointwise):
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
         yield np.array([[-2.0, 0.3], [0.1, 3.0], [-0.4, -1.7]]), np.full((3, 2), -1.0), np.full((3, 2), 1.0)
         yield np.array([-2.0, 0.3, 5.0]), np.array(-1.0), np.array([1.0, 2.0, 3.0])
+
+    def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        x, low, high = [1.0, 2.0, 1.0, 0.0, 5.0], [1.0, 0.0, 1.0, 3.0, 3.0], [2.0, 2.0, 1.0, 2.0, 2.0]
+        # at a bound, at both; low above high: the value is high's
+        yield (x, low, high), ([1.0, 1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0, 1.0])

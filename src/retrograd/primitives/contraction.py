@@ -51,6 +51,8 @@ class Matmul(Primitive):
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
         yield rng.normal(size=(2, 3)), rng.normal(size=(3, 4))
         yield rng.normal(size=(5, 1, 2, 3)), rng.normal(size=(2, 3, 2))
+        yield rng.normal(size=(3, 3)), rng.normal(size=(3, 3))
+        yield rng.normal(size=(2, 0)), rng.normal(size=(0, 3))
 
 
 MATMUL = Matmul.of()
@@ -64,6 +66,7 @@ class Affine(Primitive):
     """
 
     name, formula, derivative = "affine", "x @ W.T + b", "ct @ W,  ct.T @ x,  sum(ct)"
+    operands = ("x", "W", "b")
 
     def evaluate(self, x: Any, weight: Any, bias: Any) -> Any:
         y = np.matmul(x, weight.T)

@@ -59,6 +59,9 @@ class LOG(Real):
     def partials(self, k: Any, x: Any, *, out: Any) -> Sequence[Any]:
         return (1.0 / x,)
 
+    def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        yield ([0.0, np.inf],), ([np.inf, 0.0],)
+
 
 @pointwise
 class LOG1P(Real):
@@ -88,3 +91,6 @@ class SQRT(Real):
 
     def partials(self, k: Any, x: Any, *, out: Any) -> Sequence[Any]:
         return (0.5 / out,)
+
+    def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        yield ([0.0, 4.0, np.inf, -1.0],), ([np.inf, 0.25, 0.0, np.nan],)

@@ -96,6 +96,7 @@ class Pointwise(Primitive):
     """
 
     arity: ClassVar[int] = 1
+    spelled: ClassVar[bool] = False  # its value is said in other words of the vocabulary
     returns: ClassVar[str] = "same"  # the dtype of the output: "same" as the arguments, or "bool"
     takes: ClassVar[str] = "biuf"  # the kinds of dtype it has a meaning for
     routed: ClassVar[bool] = False
@@ -103,6 +104,11 @@ class Pointwise(Primitive):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.routed = cls.routes is not Pointwise.routes
+        cls.spelled = cls.kernel is not Pointwise.kernel
+
+    def kernel(self, k: Any, *args: Any) -> Any:
+        """The value in the kernel vocabulary: for those who compute it without NumPy. By default a word of its own."""
+        return getattr(k, self.name)(*args)
 
     def partials(self, k: Any, *args: Any, out: Any) -> Sequence[Any]:
         raise NotImplementedError

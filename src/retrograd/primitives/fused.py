@@ -36,6 +36,7 @@ class SoftmaxCrossEntropy(Primitive):
     """
 
     name, formula = "softmax_cross_entropy", "logsumexp(x) - x[label]"
+    operands = ("x", "label")
     derivative = "ct * (softmax(x) - onehot(label))"
 
     def evaluate(self, logits: Any, labels: Any) -> Any:
@@ -76,6 +77,9 @@ class SoftmaxCrossEntropy(Primitive):
         yield rng.normal(size=3), np.array(1)
         yield rng.normal(size=(2, 2, 5)), np.array([[4, 0], [2, 2]], np.int32)
 
+    def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        yield ([[1e3, 0.0], [1e3, 1e3], [-1e3, -np.inf]], [1, 0, 0]), ([[1.0, -1.0], [-0.5, 0.5], [0.0, 0.0]],)
+
 
 SOFTMAX_CROSS_ENTROPY = SoftmaxCrossEntropy.of()
 
@@ -96,6 +100,7 @@ class LayerNorm(Primitive):
     axes: int
     eps: float
     name, formula = "layer_norm", "(x - mean) / sqrt(var + eps) * w + b"
+    operands = ("x", "w", "b")
     derivative = "r * (g - mean(g) - xhat * mean(g * xhat)),  sum(ct * xhat),  sum(ct)"
 
     @classmethod

@@ -37,6 +37,7 @@ class Gather(Primitive):
 
     batch_axes: int = 0
     name, formula, derivative = "gather", "x[i]", "ct added at the places i (scatter_add)"
+    operands = ("x", "i")
     linear = (0,)
 
     @classmethod
@@ -70,6 +71,7 @@ class Gather(Primitive):
         if self.batch_axes == 0:
             yield rng.normal(size=(4, 3)), np.array([[0], [2], [2], [-1]])
             yield rng.normal(size=(4, 3)), np.array([[[0, 1], [3, 2]], [[0, 1], [1, 1]]])
+            yield rng.normal(size=(4, 3)), np.zeros((0, 1), np.int64)
         else:
             yield rng.normal(size=(2, 4, 3)), np.array([[[0], [2], [2]], [[3], [3], [-2]]])
 
@@ -84,6 +86,7 @@ class ScatterAdd(Primitive):
     shape: tuple[int, ...]
     batch_axes: int = 0
     name, formula, derivative = "scatter_add", "zeros(shape) with x added at i", "ct[i] (gather)"
+    operands = ("i", "x")
     linear = (1,)
 
     @classmethod
@@ -116,6 +119,7 @@ class ScatterAdd(Primitive):
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
         if self.batch_axes == 0:
             yield np.array([[0], [2], [2], [-1]]), rng.normal(size=(4, *self.shape[1:]))
+            yield np.zeros((0, 1), np.int32), np.zeros((0, *self.shape[1:]))
         else:
             yield np.array([[[0], [2]], [[1], [1]]]), rng.normal(size=(2, 2, *self.shape[2:]))
 

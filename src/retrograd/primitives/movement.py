@@ -293,8 +293,9 @@ class Concatenate(ByShape):
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
         shapes = [[2, 3], [2, 3], [2, 3]]
         for n, shape in enumerate(shapes):
-            shape[self.axis] = n + 1
+            shape[self.axis] = n
         yield tuple(rng.normal(size=s) for s in shapes)
+        yield (rng.normal(size=(2, 3)),)
 
 
 class _Everything:

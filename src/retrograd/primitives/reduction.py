@@ -80,6 +80,10 @@ class Sum(ByShape, Reduction):
         shape = args[0].shape
         return broadcast_to(restore(ct, shape, self.axes), shape)
 
+    def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
+        yield from super().samples(rng)
+        yield (np.zeros((2, 0, 3)),)
+
 
 @dataclass(frozen=True)
 class Max(Reduction):
@@ -109,6 +113,10 @@ class Max(Reduction):
         ties = apply1(Sum.of(self.axes, True), apply1(Convert.of(x.dtype), hit))
         share = restore(ct, shape, self.axes) / ties
         return (K.where(hit, share, 0.0),)
+
+    def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        if self.axes == (0,):
+            yield ([[1.0, 2.0, -np.inf], [3.0, 2.0, -np.inf]],), ([[0.0, 0.5, 0.5], [1.0, 0.5, 0.5]],)
 
 
 @dataclass(frozen=True)
@@ -162,3 +170,8 @@ class Logsumexp(Reduction):
         top = restore(out, shape, self.axes)
         weight = K.exp(x - K.where(K.equal(top, MINUS_INFINITY), 0.0, top))  # of nothing but -inf every weight is 0
         return (weight * restore(ct, shape, self.axes),)
+
+    def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        if self.axes == (0,):
+            x = [[1e3, -np.inf, 0.0, 800.0], [1e3, -np.inf, -np.inf, -800.0]]
+            yield (x,), ([[0.5, 0.0, 1.0, 1.0], [0.5, 0.0, 0.0, 0.0]],)

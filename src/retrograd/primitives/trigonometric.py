@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,3 +51,6 @@ class TANH(Real):
 
     def partials(self, k: Any, x: Any, *, out: Any) -> Sequence[Any]:
         return (1.0 - out * out,)
+
+    def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        yield ([0.0, 1e3, -1e3, np.inf],), ([1.0, 0.0, 0.0, 0.0],)

@@ -7,16 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.core.batching import Batch
 from retrograd.core.box import Box
 from retrograd.core.cells import Cell, commit
 from retrograd.core.dispatch import Base, Evaluate, Interpreter, current, escaped, lowest
-from retrograd.core.forward import Forward, backpropagate
-from retrograd.core.reverse import Reverse
+from retrograd.core.forward import backpropagate
 from retrograd.core.sweep import Node, sweep
 from retrograd.core.types import ArrayType
 from retrograd.errors import BorderCrossed, DifferentiationError, ShapeError
-from retrograd.graph.stage import Argument, Stage
+from retrograd.graph.stage import Argument, Stage, refuse_sweep
 from retrograd.ops.inputs import array_of, converted
 from retrograd.ops.shaping import ones_like
 from retrograd.primitives.vocabulary import NUMPY
@@ -71,16 +69,7 @@ def backward(y: Box, gradient: Any, create_graph: bool, retain_graph: bool) -> N
 
 
 def _check(y: Box, active: Interpreter, base: Base) -> None:
-    if active is not base:
-        raise DifferentiationError(
-            f"backward() inside {active.describe()}: use rg.grad or rg.value_and_grad there instead, they nest"
-        )
-    outer = transform_around(base)
-    if outer is not None:
-        raise DifferentiationError(
-            f"backward() inside {outer.describe()}, through {base.describe()}: use rg.grad or rg.value_and_grad there "
-            "instead, they nest"
-        )
+    refuse_sweep(active, "backward()")
     if y.owner is not base.token:
         raise escaped(y)
     if y.node is None:
@@ -89,18 +78,6 @@ def _check(y: Box, active: Interpreter, base: Base) -> None:
             "requires_grad=True, and check that it was not computed under no_grad() or by a jitted function that "
             "already swept it"
         )
-
-
-def transform_around(base: Base) -> Interpreter | None:
-    """A grad, vjp, jvp or vmap that a stage is traced under; a sweep inside could not be differentiated."""
-    level: Interpreter | None = base
-    while level is not None:
-        if isinstance(level, Stage):
-            level.swept = True
-        elif isinstance(level, (Reverse, Forward, Batch)):
-            return level
-        level = level.below
-    return None
 
 
 def _seed(y: Box, gradient: Any, base: Base, create_graph: bool) -> Any:

@@ -22,14 +22,14 @@ class _Readable(Operators):
     @property
     def value(self) -> Any:
         """The current value, as a tensor."""
-        value = current().read(self)  # type: ignore[arg-type]
+        value = current().read(self)
         if value is None:
             raise CellError(f"{self.name} has no value yet")  # type: ignore[attr-defined]
         return value
 
     @value.setter
     def value(self, value: Any) -> None:
-        assign(self, value)  # type: ignore[arg-type]
+        assign(self, value)
 
     @property
     def shape(self) -> tuple[int, ...]:

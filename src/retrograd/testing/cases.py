@@ -87,9 +87,13 @@ def differentiable(prim: Primitive, outs: Sequence[Any]) -> Arrays:
 
 def plain(value: Any) -> np.ndarray:
     """The ndarray of an untraced value."""
+    if not isinstance(value, Box):
+        return np.asarray(value)
     while isinstance(value, Box):
         value = value.value
-    return np.asarray(value)
+    if type(value) is not np.ndarray:
+        raise LawBroken(f"a tensor holds {type(value).__name__}, not an ndarray")
+    return value
 
 
 def plains(values: Sequence[Any]) -> list[np.ndarray]:

@@ -195,7 +195,7 @@ def _agrees_first(f: Any, values: Any, xs: Arrays, what: str, case: Case) -> Non
 
 
 def kinks(case: Case) -> None:
-    """At kinks the cotangents are those that are declared (only once, with the first sample)."""
+    """At kinks the cotangents are those that are declared, on tape and staged (once, with the first sample)."""
     if case.number:
         return
     for args, wanted in case.prim.kinks():

@@ -7,7 +7,13 @@ import numpy as np
 
 from retrograd.core.cells import Cell, commit
 from retrograd.errors import ModelError
+from retrograd.nn.structure import structure_of
 from retrograd.ops.random import Generator, default_generator
+
+
+def cells_of(model: Any) -> dict[str, Cell]:
+    """Every cell of a model by name: parameters, buffers, generators, settings."""
+    return dict(structure_of(model).unique(Cell))
 
 
 def weights_of(model: Any) -> dict[str, Cell]:
@@ -20,12 +26,9 @@ def slots_of(optimizer: Any) -> dict[str, Cell]:
     return dict(_cells_in(vars(optimizer), "", skip={id(p) for p in optimizer.parameters}))
 
 
-def generators_of(model: Any, own: Generator) -> dict[str, Cell]:
-    """The generators that a step may draw from: the trainer's, those of the model's modules, and the default one."""
-    found: dict[str, Cell] = {"trainer": own, "default": default_generator}
-    for path, module in model.named_modules():
-        found.update((f"model.{path}.{name}", g) for name, g in vars(module).items() if isinstance(g, Generator))
-    return found
+def generators_of(own: Generator) -> dict[str, Cell]:
+    """The generators outside of the model that a step may draw from: the trainer's, and the default one."""
+    return {"trainer": own, "default": default_generator}
 
 
 def _cells_in(value: Any, path: str, skip: set[int]) -> Iterator[tuple[str, Cell]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from retrograd.config import default_float
 from retrograd.core.batching import Batch
 from retrograd.core.box import Box
 from retrograd.core.cells import Cell
@@ -18,17 +19,51 @@ from retrograd.core.tree import Structure, unflatten
 from retrograd.core.types import ArrayType, type_of
 from retrograd.graph.interpret import WATCH, Watch, interpret
 from retrograd.graph.ir import Graph, Var
+from retrograd.graph.keys import outside_key, stays_the_same
 from retrograd.graph.stage import LoopRecord, Stage, peek
 from retrograd.graph.trace import Traced, trace, trace_pure
 from retrograd.primitives.arithmetic import STOP_GRADIENT
+from retrograd.primitives.derive import remembered
 from retrograd.transforms.arguments import flat_arrays
 
 
 def trace_tree(
     f: Callable[..., Any], structure: Structure, values: Sequence[Any], types: Sequence[ArrayType], name: str,
-    *, body: bool = False,
+    *, body: bool = False, users: Sequence[Callable[..., Any]] = (),
 ) -> tuple[Traced, Structure]:  # fmt: skip
-    """Trace ``f(*tree)``, where `structure` is that of the tuple of arguments; the structure of the result too."""
+    """Trace ``f(*tree)``, where `structure` is that of the tuple of arguments; the structure of the result too.
+
+    What was traced serves again as long as nothing differs that `jit` would look at, provided that all of it shows when
+    it changes: `users` are the functions of the user's that `f` calls.
+    """
+    flags = [isinstance(v, Box) and v.node is not None for v in values]
+    outside = [part for f in users for part in outside_key(f)]
+    users = users if all(stays_the_same(part) for _, part in outside) else ()
+    key = (name, structure, tuple(types), tuple(flags), body, default_float(), *outside)
+    kept = _traced.setdefault(key, []) if users else []
+    entry = next((e for e in kept if e[0].mismatch() is None), None)
+    if entry is None:
+        entry = _trace_tree(f, structure, flags, types, name, body)
+        if users and entry[0].keepable:
+            if len(_traced) > MOST_TRACED:
+                _traced.clear()
+            kept.append(entry)
+    entry[0].enter(name)
+    return entry
+
+
+MOST_TRACED = 1024  # bodies kept; a program that makes functions without end must not leak
+_traced: dict[Any, list[tuple[Traced, Structure]]] = {}
+
+
+def _trace_tree(
+    f: Callable[..., Any],
+    structure: Structure,
+    flags: Sequence[bool],
+    types: Sequence[ArrayType],
+    name: str,
+    body: bool,
+) -> tuple[Traced, Structure]:
     found: list[Structure] = []
 
     def flat(*boxes: Any) -> list[Any]:
@@ -36,7 +71,6 @@ def trace_tree(
         found[:] = [result_structure]
         return results
 
-    flags = [isinstance(v, Box) and v.node is not None for v in values]
     return trace(flat, types, name, body=body, requires_grad=flags), found[0]
 
 
@@ -46,10 +80,15 @@ def rearranged(traced: Traced, inputs: Sequence[Any], types: Sequence[ArrayType]
     `inputs` says, for each input wanted, which traced input it is (an index), or None for one that is not used;
     `outputs` are operands of the graph, or the index of an input handed on.
     """
-    old = traced.graph.inputs
-    new = tuple(Var(t) if i is None else old[i] for i, t in zip(inputs, types, strict=True))
-    renamed = tuple(new[o] if isinstance(o, int) else o for o in outputs)
-    return Graph(new, traced.graph.equations, renamed)
+
+    def make() -> Graph:
+        old = traced.graph.inputs
+        new = tuple(Var(t) if i is None else old[i] for i, t in zip(inputs, types, strict=True))
+        renamed = tuple(new[o] if isinstance(o, int) else o for o in outputs)
+        return Graph(new, traced.graph.equations, renamed)
+
+    key = ("rearranged", tuple(inputs), tuple(types), tuple(o if isinstance(o, int) else id(o) for o in outputs))
+    return remembered(traced.graph, key, make)  # type: ignore[no-any-return]
 
 
 def among(cell: Any, cells: Sequence[Any]) -> bool:
@@ -141,7 +180,7 @@ def with_zero_outputs(graph: Graph, types: Sequence[ArrayType | None]) -> Graph:
         rest = iter(interpret(inner, xs))
         return [zeros_for(t) if o is None else next(rest) for o, t in zip(outputs, types, strict=True)]
 
-    return trace_pure(run, graph.in_types, "a loop body")
+    return remembered(graph, ("zeros", tuple(types)), lambda: trace_pure(run, graph.in_types, "a loop body"))
 
 
 def run_loop(prim: Primitive, operands: Sequence[Any], loop: LoopBody, n_before: int) -> Any:

@@ -112,7 +112,9 @@ def scan(
 
     def trace_with(types: list[ArrayType]) -> tuple[Traced, Structure]:
         arguments = Structure(tuple, None, both.children)
-        return trace_tree(pair, arguments, [*carry, *columns], [*types, *column_types], name, body=True)
+        return trace_tree(
+            pair, arguments, [*carry, *columns], [*types, *column_types], name, body=True, users=users_of(f)
+        )
 
     traced, result, carry = _settled(trace_with, carry, both, name)
     outs = _run_scan(traced, carry, columns, steps, reverse)
@@ -189,6 +191,9 @@ def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Any], Any], init: Any
         i, carry = state
         return i + 1, body(i, carry)
 
+    going.users = ()  # type: ignore[attr-defined]
+    advance.users = ()  # type: ignore[attr-defined]
+
     return while_loop(going, advance, (a.astype(array_of(lower), INT), init))[1]
 
 
@@ -197,10 +202,16 @@ class _Step:
 
     def __init__(self, body: Callable[[Any, Any], Any]) -> None:
         self.body = body
+        self.users = (body,)
         self.__name__ = name_of(body)
 
     def __call__(self, carry: Any, i: Any) -> tuple[Any, None]:
         return self.body(i, carry), None
+
+
+def users_of(f: Any) -> tuple[Callable[..., Any], ...]:
+    """The functions of the user's that `f` calls: itself, unless it is made here and says otherwise."""
+    return getattr(f, "users", (f,))
 
 
 def while_loop(
@@ -226,11 +237,11 @@ def while_loop(
     arguments = Structure(tuple, None, (structure,))
 
     def trace_with(types: list[ArrayType]) -> tuple[Traced, Structure]:
-        return trace_tree(body, arguments, carry, types, name, body=True)
+        return trace_tree(body, arguments, carry, types, name, body=True, users=users_of(body))
 
     traced, _, carry = _settled(trace_with, carry, structure, name)
     types = [type_of(v).strong() for v in carry]
-    test, _ = trace_tree(condition, arguments, carry, types, f"the condition of {name}")
+    test, _ = trace_tree(condition, arguments, carry, types, f"the condition of {name}", users=users_of(condition))
     _check_condition(test)
     outs = _run_while(test, traced, carry)
     return unflatten(structure, [face(o) for o in outs])
@@ -244,6 +255,9 @@ def _check_condition(test: Traced) -> None:
         raise TracingError("the condition of a while_loop must return one boolean scalar")
 
 
+TRUE = Literal(np.asarray(True), ArrayType((), np.dtype("bool")))
+
+
 def _run_while(test: Traced, traced: Traced, carry: list[Any]) -> list[Any]:
     loop = LoopBody(traced, (test,), may_skip=True)
     n, cells = len(carry), len(loop.carried)
@@ -255,8 +269,7 @@ def _run_while(test: Traced, traced: Traced, carry: list[Any]) -> list[Any]:
         return with_zero_outputs(rearranged(part, places, types, outputs), output_types)
 
     condition = graph_of(test, test.graph.outputs[:1], [None])
-    true = Literal(np.asarray(True), flag)
-    results = [*traced.graph.outputs[:n], *loop.cell_results(), true]
+    results = [*traced.graph.outputs[:n], *loop.cell_results(), TRUE]
     body = graph_of(traced, results, [*[None] * n, *loop.types, None])
     prim = While(condition, body, len(loop.constants(test)), len(loop.constants(traced)))
     entry = loop.entry_values()
@@ -277,6 +290,7 @@ def _bounded_while(condition: Any, body: Any, init: Any, max_iterations: int) ->
         going = a.logical_and(active, condition(carry))
         return (going, cond(going, body, lambda c: c, carry)), None
 
+    step.users = (condition, body)  # type: ignore[attr-defined]
     return scan(step, (array_of(np.asarray(True)), init), length=int(max_iterations))[0][1]
 
 
@@ -297,7 +311,7 @@ def cond(predicate: Any, true: Callable[..., Any], false: Callable[..., Any], *o
     arguments = Structure(tuple, None, structure.children)
     types = [type_of(v).strong() for v in values]
     arms = [
-        trace_tree(f, arguments, values, types, f"{side} arm of cond")
+        trace_tree(f, arguments, values, types, f"{side} arm of cond", users=users_of(f))
         for f, side in ((true, "the true"), (false, "the false"))
     ]
     (yes, result), (no, other) = arms

@@ -34,7 +34,9 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
         values, structure = flat_arrays(args, f"the arguments of {name_of(f)}")
         name = f"checkpoint of {name_of(f)}"
         types = [type_of(v) for v in values]
-        traced, result = trace_tree(lambda *xs: f(*xs, **kwargs), structure, values, types, name)
+        traced, result = trace_tree(
+            lambda *xs: f(*xs, **kwargs), structure, values, types, name, users=() if kwargs else (f,)
+        )
         prim = Call(traced.graph, name_of(f), recompute=True)
         states = [*map(tape_state, traced.results), *[CONSTANT] * (len(traced.graph.outputs) - traced.n_results)]
         outs = apply_traced(lambda vs: apply(prim, *vs), [*values, *traced.extra_values()], states)

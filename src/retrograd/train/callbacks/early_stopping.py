@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from retrograd.train.state import put, snapshot
 
 from retrograd.errors import RetrogradError
 from retrograd.train.callbacks.callback import Callback
+from retrograd.train.state import put, snapshot
 
 if TYPE_CHECKING:
     from retrograd.train.run import Run
@@ -37,6 +37,11 @@ class EarlyStopping(Callback):
         self.mode = mode or ("min" if monitor.endswith(("loss", "error", "rmse", "mae")) else "max")
         self.waited, self.best, self.best_epoch = 0, math.nan, 0
         self.weights: dict[str, np.ndarray] = {}
+
+    def on_fit_begin(self, run: "Run") -> None:
+        """Forget an earlier run."""
+        if run.steps == 0:
+            self.waited, self.best, self.best_epoch, self.weights = 0, math.nan, 0, {}
 
     def on_epoch_end(self, run: "Run", values: Mapping[str, float]) -> None:
         """Compare, keep, count."""

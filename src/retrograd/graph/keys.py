@@ -59,7 +59,7 @@ def value_key(x: Any) -> Any:
         return None if any(k is None for k in keys) else (tuple, keys)
     if isinstance(x, np.generic):
         return (cls, x.dtype.str, x.tobytes())
-    if dataclasses.is_dataclass(x) and x.__dataclass_params__.frozen:
+    if getattr(getattr(x, "__dataclass_params__", None), "frozen", False):
         fields = tuple(value_key(getattr(x, f.name)) for f in dataclasses.fields(x))
         return None if any(k is None for k in fields) else (cls, fields)
     return None
@@ -199,3 +199,10 @@ def outside_key(f: Any) -> tuple[tuple[str, Any], ...]:
             key = ("object", Identity(value), versions(value)) if is_stateful(value) else Identity(value)
         found.append((path, key))
     return tuple(found)
+
+
+def stays_the_same(part: Any) -> bool:
+    """Whether a part of a key says all there is: values, code, cells, tensors; not objects that can change inside."""
+    if isinstance(part, tuple) and part and part[0] == "object":
+        return False
+    return not isinstance(part, Identity) or isinstance(part.x, (Cell, Box)) or callable(part.x)

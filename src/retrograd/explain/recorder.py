@@ -1,0 +1,355 @@
+"""The recorder: an interpreter that hangs every operation on a tape and writes down what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from retrograd.explain.numerals import number
+
+from retrograd.core.box import Box, box
+from retrograd.core.cells import Cell
+from retrograd.core.dispatch import Interpreter, escaped, interpreter, record
+from retrograd.core.primitive import Primitive
+from retrograd.core.sweep import Leaf, Node
+from retrograd.core.types import ArrayType, is_weak_scalar
+from retrograd.explain import opening
+from retrograd.explain.naming import Site, call_site, target_of_line
+from retrograd.explain.records import Step, Value
+from retrograd.explain.widen import Widened, wide
+from retrograd.primitives.arithmetic import Convert
+
+
+class Recorder(Widened):
+    """Widened mode that records.
+
+    Args:
+        below: eager evaluation.
+        known: id -> name of what the program takes from outside.
+        sites: whether to look up the user's source lines.
+    """
+
+    name = "explain"
+    keeps_declared_derivatives = True
+
+    def __init__(self, below: Interpreter, known: Mapping[int, str] | None = None, *, sites: bool = True) -> None:
+        super().__init__(below)
+        self.known = dict(known or {})
+        self.sites = sites
+        self.steps: list[Step] = []
+        self.leaves: dict[Leaf, Value] = {}
+        self.steps_of: dict[Node, Step] = {}
+        self.ports: dict[Node, Value] = {}  # borders of blocks
+        self.values: dict[int, Value] = {}  # id of the array -> the value; arrays are never shared between values
+        self.names: set[str] = set()
+        self._blocks: list[tuple[str, list[Step]]] = [("", self.steps)]
+        self._last: tuple[Any, Step | None] = (None, None)
+        self._line: Any = None
+        self._cells: dict[Any, Any] = {}  # cell, or leaf outside -> its box here
+
+    # Values -----------------------------------------------------------------------------------------------------------
+
+    def unique(self, name: str) -> str:
+        """`name`, or with a number behind it if something else has it."""
+        found, n = name, 1
+        while found in self.names:
+            n += 1
+            found = f"{name}_{n}"
+        self.names.add(found)
+        return found
+
+    def enter(self, array: np.ndarray, name: str, kind: str, *, leaf: Any = None, weak: bool = False) -> Box:
+        """A value of the program; a leaf if there is a target."""
+        array = np.asarray(array).view()
+        value = Value(name, array, kind, leaf=leaf is not None)
+        self.values[id(array)] = value
+        node = None
+        if leaf is not None:
+            node = Leaf(leaf)
+            self.leaves[node] = value
+        return box(array, self, node, weak)
+
+    def argument(self, array: np.ndarray, name: str, *, follow: bool, weak: bool = False) -> Box:
+        """An argument of the explained function."""
+        return self.enter(wide(array), self.unique(name), "argument", leaf=name if follow else None, weak=weak)
+
+    def value_of(self, x: Box) -> Value:
+        """The record of an own box."""
+        return self.values[id(x.value)]
+
+    def own(self, arg: Any) -> Any:
+        """An argument of a primitive as a box of this level; a Python scalar as it is."""
+        if isinstance(arg, Box):
+            if arg.owner is self:
+                return arg
+            if arg.owner is not None:
+                raise escaped(arg)
+            if isinstance(arg.node, Leaf) and isinstance(arg.node.target, Cell):
+                return self._leaf_outside(arg)
+            return self._constant(arg.value, arg.value)
+        return arg if is_weak_scalar(arg) else self._constant(arg, arg)
+
+    def _leaf_outside(self, arg: Box) -> Box:
+        """A tensor outside the function that requires gradients: a leaf here too."""
+        cell = arg.node.target
+        found = self._cells.get(cell)
+        if found is None:
+            self.snapshot.setdefault(cell, wide(arg.value))
+            name = self.unique(self.known.get(id(arg), "tensor"))
+            found = self._cells[cell] = self.enter(wide(arg.value), name, "captured", leaf=cell)
+        return found
+
+    def _constant(self, array: Any, identity: Any) -> Box:
+        key = id(identity)
+        found = self._cells.get(key)
+        if found is None or found[0] is not identity:
+            array = wide(array)
+            known = self.known.get(key)
+            name = self.unique(known) if known else number(array) if not array.shape else self.unique("c")
+            found = self._cells[key] = (identity, self.enter(array, name, "constant"))
+        return found[1]
+
+    # Operations -------------------------------------------------------------------------------------------------------
+
+    def process(self, prim: Primitive, args: Sequence[Any]) -> Any:
+        if self.closed:
+            raise escaped(box(None, self))
+        boxes = [self.own(a) for a in args]
+        if isinstance(prim, Convert) and prim.dtype.kind == "f" and boxes[0].dtype.kind == "f":
+            return boxes[0]
+        if isinstance(prim, Convert) and prim.dtype.kind == "f":
+            prim = Convert.of(np.dtype("float64"))
+        opened = opening.run(self, prim, boxes)
+        return self.operation(prim, boxes) if opened is None else opened
+
+    def operation(self, prim: Primitive, args: Sequence[Any]) -> Any:
+        """One step that does not open."""
+        step = self._new_step(prim, [self.described(a) for a in args])
+        values = [a.value if isinstance(a, Box) else a for a in args]
+        parents = [a.node if isinstance(a, Box) else None for a in args]
+        if prim.differentiable and any(p is not None for p in parents):
+            out = record(prim, parents, values, self)
+        else:
+            out = self.perform(prim, values)
+        outs = out if prim.multi else (out,)
+        found = []
+        for o in outs:
+            own = o if isinstance(o, Box) else self.follow(o, None)
+            if isinstance(own.node, Node):
+                self.steps_of[own.node if own.node.prim is not None else own.node.parents[0]] = step
+            found.append(own)
+        self._finish(step, found)
+        return tuple(found) if prim.multi else found[0]
+
+    def described(self, arg: Any) -> Value:
+        """The record of an argument."""
+        if isinstance(arg, Box):
+            return self.value_of(arg)
+        return Value(number(np.asarray(arg)), np.asarray(arg), "number")
+
+    def perform(self, prim: Primitive, values: Sequence[Any]) -> Any:
+        """The outcome alone, as arrays of their own."""
+        out = self.evaluate(prim, values)
+        return tuple(o.view() for o in out) if prim.multi else out.view()
+
+    def follow(self, value: Any, node: Any) -> Box:
+        """A box around an outcome."""
+        return box(value, self, node)
+
+    def _new_step(self, prim: Primitive | None, operands: list[Value], title: str = "") -> Step:
+        prefix, steps = self._blocks[-1]
+        step = Step(f"{prefix}{len(steps) + 1}", prim, operands, title=title, site=self._site())
+        steps.append(step)
+        return step
+
+    def _site(self) -> Site | None:
+        if self._line is not None:
+            line = self._line
+            return Site(line, "", target_of_line(line.text), (len(self._blocks), id(self._blocks[-1][1]), line))
+        return call_site() if self.sites else None
+
+    def _finish(self, step: Step, outs: Sequence[Box], name: str = "") -> None:
+        """Name the outputs of a step: as the user does, if the expression that ran is assigned to a name."""
+        site = step.site
+        target = name or (site.target if site is not None and len(outs) == 1 else "")
+        if target and not name:
+            key, previous = self._last
+            if previous is not None and site is not None and key == site.key:
+                self._rename(previous)
+            self._last = (site.key if site is not None else None, step)
+        for i, out in enumerate(outs):
+            temporary = f"t{step.number}" + (f"[{i}]" if len(outs) > 1 else "")
+            value = Value(self.unique(target) if target else temporary, out.value, "step")
+            self.values[id(out.value)] = value
+            step.outputs.append(value)
+
+    def _rename(self, step: Step) -> None:
+        """Another step of the same expression follows: this one was not the last, and loses the name."""
+        value = step.outputs[0]
+        self.names.discard(value.name)
+        value.name = f"t{step.number}"
+
+    # Blocks -----------------------------------------------------------------------------------------------------------
+
+    def block(
+        self, prim: Any, title: str, args: Sequence[Any], body: Callable[[list[Any]], list[Any]]
+    ) -> tuple[Any, ...]:
+        """Run `body` as one step that opens: borders on the way in and out keep its sums together."""
+        boxes = [self.own(a) if not is_weak_scalar(a) else a for a in args]
+        step = self._new_step(prim, [self.described(b) for b in boxes], title)
+        line, self._line = self._line, None
+        self._blocks.append((f"{step.number}.", step.inside))
+        try:
+            with interpreter(self):
+                outs = [self.own(o) for o in body([self._port(b) for b in boxes])]
+        finally:
+            self._blocks.pop()
+            self._line = line
+        ports = [self._port(o if isinstance(o, Box) else self._constant(np.asarray(o), o), step) for o in outs]
+        self._finish_block(step, ports)
+        return tuple(ports)
+
+    def _port(self, arg: Any, step: Step | None = None) -> Any:
+        """`arg` on the other side of a border: the same numbers, its own place to sum cotangents."""
+        if not isinstance(arg, Box) or (arg.node is None and step is None):
+            return arg
+        outer = self.value_of(arg)
+        array = arg.value.view()
+        value = Value(outer.name, array, outer.kind, same_as=outer)
+        self.values[id(array)] = value
+        node = None
+        if arg.node is not None:
+            node = Node(PORT, (arg.node,), None, None)
+            self.ports[node] = value
+        return box(array, self, node, arg.weak)
+
+    def _finish_block(self, step: Step, ports: Sequence[Box]) -> None:
+        site = step.site
+        target = site.target if site is not None and len(ports) == 1 and step.prim is not None else ""
+        for i, port in enumerate(ports):
+            value = self.value_of(port)
+            temporary = f"t{step.number}" + (f"[{i}]" if len(ports) > 1 else "")
+            value.name, value.kind = self.unique(target) if target else temporary, "step"
+            step.outputs.append(value)
+
+    def equation(self, prim: Primitive, args: Sequence[Any], line: Any) -> Any:
+        before, self._line = self._line, line
+        try:
+            return self.process(prim, args)
+        finally:
+            self._line = before
+
+    def unstacked(self, value: Any, length: int) -> list[Any]:
+        whole = self.own(value)
+        outer = self.value_of(whole)
+        node = None if whole.node is None else Node(Unstack(whole.value), (whole.node,), None, None)
+        if node is not None:
+            self.ports[node] = Value(outer.name, whole.value, outer.kind, same_as=outer)
+        found = []
+        for t in range(length):
+            array = np.asarray(whole.value[t]).view()
+            self.values[id(array)] = Value(f"{outer.name}[{t}]", array, outer.kind, same_as=outer)
+            own = None if node is None else Node(Pick(t), (node,), None, None)
+            found.append(box(array, self, own))
+        return found
+
+    def stacked(self, values: Sequence[Any], kind: ArrayType) -> Any:
+        boxes = [self.own(v) for v in values]
+        array = (
+            np.stack([b.value for b in boxes])
+            if boxes
+            else np.zeros((0, *kind.shape), wide(np.zeros(0, kind.dtype)).dtype)
+        )
+        node = None
+        if any(b.node is not None for b in boxes):
+            node = Node(STACK, tuple(b.node for b in boxes), None, None)
+        out = box(array, self, node)
+        self.values[id(array)] = Value("ys", array, "step")
+        return out
+
+    def array(self, value: Any) -> np.ndarray:
+        return np.asarray(value.value if isinstance(value, Box) else value)
+
+    # Cells ------------------------------------------------------------------------------------------------------------
+
+    def read(self, cell: Cell) -> Any:
+        if cell in self.assigned:
+            return self.assigned[cell]
+        found = self._cells.get(cell)
+        if found is None:
+            held = self.peek(cell)
+            if held is None:
+                return None
+            kind = "parameter" if cell.requires_grad else "cell"
+            known = self.known.get(id(cell))
+            default = cell.name in ("parameter", "buffer", "cell", "setting")
+            name = self.unique(known if known and default else cell.name)
+            leaf = cell if cell.requires_grad else None
+            found = self._cells[cell] = self.enter(held.value, name, kind, leaf=leaf, weak=cell.weak)
+        return found
+
+    def constant(self, value: Any) -> Any:
+        if not isinstance(value, Box) or value.owner is not self or value.node is None:
+            return value
+        array = value.value.view()
+        before = self.value_of(value)
+        self.values[id(array)] = Value(before.name, array, "step", same_as=before)
+        return box(array, self, None, value.weak)
+
+
+# Borders of blocks: what the sweep meets there. They compute nothing and hand the cotangent on as it is. --------------
+
+
+class Port:
+    """In or out of a block."""
+
+    name, multi, differentiable = "port", False, True
+
+    def pullback(self, k: Any, ct: Any, args: Any, out: Any, needs: Sequence[Any]) -> Sequence[Any]:
+        return (ct,)
+
+
+class Pieces:
+    """Cotangents of some elements along the first axis; the others are zero."""
+
+    def __init__(self, pieces: dict[int, Any]) -> None:
+        self.pieces = pieces
+
+    def __add__(self, other: Pieces) -> Pieces:
+        for t, piece in other.pieces.items():
+            self.pieces[t] = self.pieces[t] + piece if t in self.pieces else piece
+        return self
+
+
+class Pick(Port):
+    """Element `t` along the first axis."""
+
+    def __init__(self, t: int) -> None:
+        self.t = t
+
+    def pullback(self, k: Any, ct: Any, args: Any, out: Any, needs: Sequence[Any]) -> Sequence[Any]:
+        return (Pieces({self.t: ct}),)
+
+
+class Unstack(Port):
+    """All elements along the first axis."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+    def pullback(self, k: Any, ct: Any, args: Any, out: Any, needs: Sequence[Any]) -> Sequence[Any]:
+        whole = np.zeros_like(self.array)
+        for t, piece in ct.pieces.items():
+            whole[t] = piece
+        return (whole,)
+
+
+class Stack(Port):
+    """Elements along a new first axis."""
+
+    def pullback(self, k: Any, ct: Any, args: Any, out: Any, needs: Sequence[Any]) -> Sequence[Any]:
+        return [None if need is None else ct[t] for t, need in enumerate(needs)]
+
+
+PORT, STACK = Port(), Stack()

@@ -1,0 +1,235 @@
+"""One call of `fit`: the loop over epochs and steps, and what it has to remember to go on after a crash."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from retrograd.core.cells import Cell
+from retrograd.errors import ModelError, TrainingDiverged
+from retrograd.ops.inputs import face
+from retrograd.ops.random import Generator, permutation
+from retrograd.train.callbacks.callback import Callback
+from retrograd.train.door import Rows
+from retrograd.train.history import History
+from retrograd.train.interrupt import Interrupt
+
+if TYPE_CHECKING:
+    from retrograd.train.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `fit` was asked for.
+
+    Attributes:
+        epochs: the last epoch, counted from 1.
+        batch_size: rows in a step; the last step of an epoch takes what is left.
+        validation: the share of rows held out by draw; 0 if there is none, or a set of its own.
+        directory: where checkpoints go, or None.
+        save_every: steps between checkpoints; None for one at the end of each epoch.
+        digest: names the data, so that a run goes on with the data that it began with.
+    """
+
+    epochs: int
+    batch_size: int
+    validation: float
+    directory: Path | None
+    save_every: int | None
+    digest: str
+
+    def check(self, saved: Mapping[str, Any]) -> None:
+        """Refuse to go on with a run that was another one; `epochs` and when to save may differ."""
+        for name, now in (("batch_size", self.batch_size), ("validation", self.validation)):
+            if saved[name] != now:
+                raise ModelError(f"the run to go on with had {name}={saved[name]}, not {now}: resume it as it was")
+        if self.digest != saved["digest"]:
+            raise ModelError(
+                "the run to go on with had other data: give the same x, y and validation in the same order"
+            )
+
+
+class Run:
+    """A run of a trainer, as callbacks see it.
+
+    Attributes:
+        trainer: whose run it is; `model`, `optimizer` and `history` are the trainer's.
+        plan: what `fit` was asked for.
+        epoch: epochs that are finished.
+        step: steps of the current epoch that are finished.
+        steps: steps that are finished, of all epochs.
+        steps_per_epoch: how many an epoch has.
+        rows: training rows.
+        notes: sentences for a person, on what was cast.
+        reason: why the run is to end before its last epoch, or None.
+    """
+
+    def __init__(
+        self, trainer: "Trainer", plan: Plan, data: Rows, held: Rows | None, callbacks: Sequence[Callback]
+    ) -> None:
+        self.trainer, self.plan, self.callbacks = trainer, plan, callbacks
+        self.model, self.optimizer, self.history = trainer.model, trainer.optimizer, History()
+        self.weights: dict[str, Cell] = trainer.weights
+        self.notes = (*data.notes, *(held.notes if held else ()))
+        self.epoch = self.step = self.steps = 0
+        self.reason: str | None = None
+        self._data, self._held = data, held
+        self._loss_sum = 0.0
+        self._split_state: np.ndarray | None = None
+        self._order_state: np.ndarray | None = None
+        self._interrupted = False
+
+    @property
+    def rows(self) -> int:
+        """The number of training rows."""
+        return len(self._data)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """How many steps an epoch has."""
+        return -(-len(self._data) // self.plan.batch_size)
+
+    def stop(self, reason: str) -> None:
+        """End the run after the current epoch, or at once if one has just ended; `reason` says why."""
+        self.reason = reason
+
+    # Going on after a crash -------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the run is. Orders of rows are kept as the generator's state before they were drawn."""
+        return {
+            "batch_size": self.plan.batch_size,
+            "validation": self.plan.validation,
+            "digest": self.plan.digest,
+            "epoch": self.epoch,
+            "step": self.step,
+            "steps": self.steps,
+            "loss_sum": self._loss_sum,
+            "split_state": self._split_state,
+            "order_state": self._order_state,
+            "reason": self.reason,
+            "callbacks": [[type(c).__name__, c.state_dict()] for c in self.callbacks],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`.
+
+        Raises:
+            ModelError: the run was another one: other data, another batch size, other callbacks.
+        """
+        self.plan.check(state)
+        before, now = [name for name, _ in state["callbacks"]], [type(c).__name__ for c in self.callbacks]
+        if before != now:
+            raise ModelError(f"the run to go on with had the callbacks {_listed(before)}, now there are {_listed(now)}")
+        self.epoch, self.step, self.steps = state["epoch"], state["step"], state["steps"]
+        self._loss_sum, self.reason = state["loss_sum"], state["reason"]
+        self._split_state, self._order_state = state["split_state"], state["order_state"]
+        for callback, (_, saved) in zip(self.callbacks, state["callbacks"], strict=True):
+            callback.load_state_dict(saved)
+
+    # The loop ---------------------------------------------------------------------------------------------------------
+
+    def go(self) -> History:
+        """Run to the end, or to an interrupt; the history."""
+        self._hold_out()
+        if self.plan.directory is not None:
+            self.trainer.save(self.plan.directory)  # from here on there is something to resume
+        tell = [c for c in self.callbacks if type(c).on_step_end is not Callback.on_step_end]
+        try:
+            with Interrupt() as interrupt:
+                for callback in self.callbacks:
+                    callback.on_fit_begin(self)
+                while self.epoch < self.plan.epochs and self.reason is None and not self._interrupted:
+                    self._steps(tell, interrupt)
+                    if self.step == self.steps_per_epoch:
+                        self._end_epoch()
+            if self.plan.directory is not None:
+                self.trainer.save(self.plan.directory)
+            self.history.stopped = self._why()
+        finally:
+            for callback in reversed(self.callbacks):
+                callback.on_fit_end(self)
+        return self.history
+
+    def _hold_out(self) -> None:
+        """Draw the validation rows, or draw them again."""
+        if not self.plan.validation:
+            return
+        generator = self.trainer.generator
+        order, self._split_state = _drawn(len(self._data), generator, self._split_state)
+        held = round(len(order) * self.plan.validation)
+        self._held = self._data.take(np.sort(order[:held]))
+        self._data = self._data.take(np.sort(order[held:]))
+
+    def _steps(self, tell: Sequence[Callback], interrupt: Interrupt) -> None:
+        """The steps of an epoch, or the rest of them."""
+        x, y, size, train = self._data.x, self._data.y, self.plan.batch_size, self.trainer.train_step
+        order, self._order_state = _drawn(len(x), self.trainer.generator, self._order_state)
+        self.model.train()
+        for at in range(self.step * size, len(x), size):
+            if interrupt.asked:
+                self._interrupted = True
+                return
+            rows = order[at : at + size]
+            loss = float(train(face(x[rows]), face(y[rows])))
+            self.step += 1
+            self.steps += 1
+            if not math.isfinite(loss):
+                raise self._diverged(loss)
+            self._loss_sum += loss * len(rows)
+            for callback in tell:
+                callback.on_step_end(self, loss)
+            if self.plan.save_every is not None and self.steps % self.plan.save_every == 0:
+                assert self.plan.directory is not None
+                self.trainer.save(self.plan.directory)
+
+    def _end_epoch(self) -> None:
+        """Validate, write the history, tell the callbacks."""
+        trainer = self.trainer
+        values = {"loss": self._loss_sum / len(self._data)}
+        if self._held is not None:
+            values.update((f"val_{name}", value) for name, value in trainer.measured(self._held).items())
+        elif trainer.metrics:
+            values.update((name, value) for name, value in trainer.measured(self._data).items() if name != "loss")
+        self.epoch, self.step, self._loss_sum, self._order_state = self.epoch + 1, 0, 0.0, None
+        self.history.append(values)
+        for callback in self.callbacks:
+            callback.on_epoch_end(self, values)
+        if self.plan.directory is not None and self.plan.save_every is None:
+            trainer.save(self.plan.directory)
+
+    def _why(self) -> str | None:
+        """Why the run ended before its last epoch."""
+        if self._interrupted:
+            return f"interrupted in epoch {self.epoch + 1}, after step {self.step} of {self.steps_per_epoch}"
+        return self.reason
+
+    def _diverged(self, loss: float) -> TrainingDiverged:
+        """The error for a loss that is no number, with what most likely made it one."""
+        where = f"the loss is {loss} in epoch {self.epoch + 1}, step {self.step}"
+        for name, array in (("x", self._data.x), ("y", self._data.y)):
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                return TrainingDiverged(
+                    f"{where}: {name} holds values that are not finite; fill them in or remove them"
+                )
+        best = self.history.best_epoch
+        kept = f" (the model has the weights of epoch {best}, the best so far)" if best else ""
+        return TrainingDiverged(f"{where}: lower the learning rate, or bring the inputs to a common scale{kept}")
+
+
+def _drawn(n: int, generator: Generator, state: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """An order of n rows and the generator's state before it was drawn; with `state`, the one drawn from there."""
+    if state is None:
+        assert generator.array is not None
+        state = generator.array.copy()
+        return np.asarray(permutation(n, generator=generator)), state
+    again = Generator()
+    again.rebind(state)
+    return np.asarray(permutation(n, generator=again)), state
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
