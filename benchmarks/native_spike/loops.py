@@ -1,4 +1,4 @@
-"""Arrays in memory and loop nests, as LLVM text. Each array is a global of its own, so LLVM knows what cannot overlap."""
+"""Arrays in memory and loop nests, as LLVM text. Each array is a global of its own: LLVM knows they do not overlap."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -6,9 +6,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
-import numpy as np
-
-from benchmarks.native_spike.words import LLVM, Value, Words, constant
+from benchmarks.native_spike.words import LLVM, Value, Words
 from retrograd.core.types import ArrayType
 from retrograd.graph.ir import Literal
 
@@ -45,46 +43,38 @@ class Code:
         self.block = "entry"
         self.words = Words(self.emit)
 
-    def fresh(self, kind: str) -> str:
-        """A name nobody has."""
-        self.names += 1
-        return f"{kind}{self.names}"
-
     def emit(self, text: str) -> str:
         """An instruction; the name of its result."""
-        name = f"%{self.fresh('v')}"
-        self.lines.append(f"  {name} = {text}")
-        return name
+        self.names += 1
+        self.lines.append(f"  %v{self.names} = {text}")
+        return f"%v{self.names}"
 
-    def label(self, name: str) -> None:
-        """Begin a block."""
-        self.lines.append(f"{name}:")
-        self.block = name
-
-    def buffer(self, type: ArrayType, symbol: str | None = None) -> Place:
+    def buffer(self, type: ArrayType, symbol: str = "") -> Place:
         """A new array."""
-        symbol = symbol or self.fresh("b")
-        memory = "i8" if type.dtype.kind == "b" else LLVM[type.dtype.name]
+        symbol = symbol or f"b{len(self.globals)}"
+        memory = LLVM[type.dtype.name].replace("i1", "i8")
         self.globals.append(f"@{symbol} = global [{max(type.size, 1)} x {memory}] zeroinitializer, align 64")
         return Place(symbol, type.strong(), row_major(type.shape))
 
     @contextmanager
     def loop(self, n: int, backwards: bool = False) -> Iterator[str]:
         """Repeat what is written inside; yields the index."""
-        name = self.fresh("loop")
-        before = self.block
-        self.lines.append(f"  br label %{name}.head")
-        self.label(f"{name}.head")
-        self.lines.append(f"  %{name} = phi i64 [ 0, %{before} ], [ %{name}.next, %{name}.latch ]")
-        self.lines.append(f"  %{name}.more = icmp slt i64 %{name}, {n}")
-        self.lines.append(f"  br i1 %{name}.more, label %{name}.body, label %{name}.done")
-        self.label(f"{name}.body")
+        self.names += 1
+        name, before = f"loop{self.names}", self.block
+        self.lines += [
+            f"  br label %{name}.head\n{name}.head:",
+            f"  %{name} = phi i64 [ 0, %{before} ], [ %{name}.next, %{name}.latch ]",
+            f"  %{name}.more = icmp slt i64 %{name}, {n}",
+            f"  br i1 %{name}.more, label %{name}.body, label %{name}.done\n{name}.body:",
+        ]
+        self.block = f"{name}.body"
         yield self.emit(f"sub i64 {n - 1}, %{name}") if backwards else f"%{name}"
-        self.lines.append(f"  br label %{name}.latch")
-        self.label(f"{name}.latch")
-        self.lines.append(f"  %{name}.next = add nsw i64 %{name}, 1")
-        self.lines.append(f"  br label %{name}.head")
-        self.label(f"{name}.done")
+        self.lines += [
+            f"  br label %{name}.latch\n{name}.latch:",
+            f"  %{name}.next = add nsw i64 %{name}, 1",
+            f"  br label %{name}.head\n{name}.done:",
+        ]
+        self.block = f"{name}.done"
 
     @contextmanager
     def nest(self, shape: Sequence[int]) -> Iterator[list[str]]:
@@ -98,26 +88,25 @@ class Code:
         for i, s in zip(indices, place.strides, strict=True):
             if s:
                 offset = self.emit(f"add nsw i64 {offset}, {self.emit(f'mul nsw i64 {i}, {s}')}")
-        memory = "i8" if place.type.dtype.kind == "b" else LLVM[place.type.dtype.name]
-        return self.emit(f"getelementptr {memory}, ptr @{place.symbol}, i64 {offset}")
+        memory = LLVM[place.type.dtype.name].replace("i1", "i8")
+        return f"ptr {self.emit(f'getelementptr {memory}, ptr @{place.symbol}, i64 {offset}')}"
 
-    def load(self, source: Any, indices: Sequence[str]) -> Any:
-        """An element of an array; of a literal, the number, which stays weak if it is."""
+    def load(self, source: Any, indices: Sequence[str]) -> Value:
+        """An element of an array; of a literal, the number. Either stays weak if it is."""
         if isinstance(source, Literal):
-            return constant(self.words, source.value, source.dtype, source.type.weak)
-        dtype = source.type.dtype
-        address = self.at(source, indices)
-        if dtype.kind == "b":
-            return Value(self.words, self.emit(f"trunc i8 {self.emit(f'load i8, ptr {address}')} to i1"), dtype)
-        return Value(self.words, self.emit(f"load {LLVM[dtype.name]}, ptr {address}"), dtype, source.type.weak)
+            return self.words.constant(source.value, source.dtype, source.type.weak)
+        dtype, address = source.type.dtype, self.at(source, indices)
+        if dtype.kind == "b":  # a byte in memory
+            text = self.emit(f"trunc i8 {self.emit(f'load i8, {address}')} to i1")
+        else:
+            text = self.emit(f"load {LLVM[dtype.name]}, {address}")
+        return Value(self.words, text, dtype, source.type.weak)
 
     def store(self, place: Place, indices: Sequence[str], value: Value) -> None:
         """Write an element."""
         value = self.words.convert(value, place.type.dtype)
-        text = f"{value.llvm} {value.text}"
-        if place.type.dtype.kind == "b":
-            text = f"i8 {self.emit(f'zext i1 {value.text} to i8')}"
-        self.lines.append(f"  store {text}, ptr {self.at(place, indices)}")
+        text = f"i8 {self.emit(f'zext {value} to i8')}" if value.dtype.kind == "b" else value
+        self.lines.append(f"  store {text}, {self.at(place, indices)}")
 
     def copy(self, source: Any, target: Place) -> None:
         """All elements, in any layout."""
@@ -128,8 +117,3 @@ class Code:
         """The whole text."""
         head = [*self.globals, *sorted(self.words.declared), "define void @run() {", "entry:"]
         return "\n".join([*head, *self.lines, "  ret void", "}", ""])
-
-    def fill(self, place: Place, value: float) -> None:
-        """One number everywhere."""
-        with self.nest(place.type.shape) as i:
-            self.store(place, i, constant(self.words, value, np.dtype(place.type.dtype)))

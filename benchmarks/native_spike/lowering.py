@@ -4,10 +4,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from benchmarks.native_spike.loops import Code, Place, row_major
+from benchmarks.native_spike.words import Value
 from retrograd.core.types import ArrayType
 from retrograd.graph.ir import Graph, Literal, Var
 from retrograd.primitives.families import Pointwise
+
+ZERO = Literal(0.0, ArrayType((), np.dtype("float64"), weak=True))
 
 
 def lower(code: Code, graph: Graph, inputs: list[Place]) -> list[Any]:
@@ -45,7 +50,7 @@ def _pointwise(code: Code, prim: Pointwise, operands: list[Any], type: ArrayType
 def _matmul(code: Code, prim: Any, operands: list[Place], types: list[ArrayType]) -> list[Place]:
     a, b = operands
     out = code.buffer(types[0])
-    code.fill(out, 0.0)
+    code.copy(ZERO, out)
     *stack, m, n = out.type.shape
     a, b = a.broadcast((*stack, *a.type.shape[-2:])), b.broadcast((*stack, *b.type.shape[-2:]))
     with code.nest((*stack, m, a.type.shape[-1], n)) as (*s, i, k, j):
@@ -57,20 +62,11 @@ def _matmul(code: Code, prim: Any, operands: list[Place], types: list[ArrayType]
 def _sum(code: Code, prim: Any, operands: list[Place], types: list[ArrayType]) -> list[Place]:
     (x,) = operands
     out = code.buffer(types[0])
-    code.fill(out, 0.0)
+    code.copy(ZERO, out)
     with code.nest(x.type.shape) as i:
         kept = ["0" if a in prim.axes else v for a, v in enumerate(i) if prim.keepdims or a not in prim.axes]
         code.store(out, kept, code.load(out, kept) + code.load(x, i))
     return [out]
-
-
-def _broadcast(code: Code, prim: Any, operands: list[Place], types: list[ArrayType]) -> list[Place]:
-    return [operands[0].broadcast(prim.shape)]
-
-
-def _transpose(code: Code, prim: Any, operands: list[Place], types: list[ArrayType]) -> list[Place]:
-    (x,) = operands
-    return [replace(x, type=types[0], strides=tuple(x.strides[a] for a in prim.axes))]
 
 
 def _reshape(code: Code, prim: Any, operands: list[Place], types: list[ArrayType]) -> list[Place]:
@@ -82,21 +78,11 @@ def _reshape(code: Code, prim: Any, operands: list[Place], types: list[ArrayType
     return [replace(x, type=types[0], strides=row_major(prim.shape))]
 
 
-def _convert(code: Code, prim: Any, operands: list[Place], types: list[ArrayType]) -> list[Place]:
-    out = code.buffer(types[0])
-    code.copy(operands[0], out)
-    return [out]
-
-
 def _iota(code: Code, prim: Any, operands: list[Place], types: list[ArrayType]) -> list[Place]:
     out = code.buffer(types[0])
     with code.loop(prim.length) as i:
-        code.store(out, [i], replace(code.load(Literal(0, ArrayType((), prim.dtype)), ()), text=i))
+        code.store(out, [i], Value(code.words, i, np.dtype("int64")))
     return [out]
-
-
-def _call(code: Code, prim: Any, operands: list[Place], types: list[ArrayType]) -> list[Any]:
-    return [_in_memory(code, o) for o in lower(code, prim.graph, operands)]
 
 
 def _scan(code: Code, prim: Any, operands: list[Place], types: list[ArrayType]) -> list[Place]:
@@ -123,6 +109,9 @@ def _row(code: Code, x: Place, t: str) -> Place:
 
 
 LOWERINGS: dict[str, Callable[..., list[Any]]] = {
-    "matmul": _matmul, "sum": _sum, "broadcast": _broadcast, "transpose": _transpose, "reshape": _reshape,
-    "convert": _convert, "iota": _iota, "call": _call, "scan": _scan,
+    "matmul": _matmul, "sum": _sum, "reshape": _reshape, "iota": _iota, "scan": _scan,
+    "broadcast": lambda _code, prim, xs, _types: [xs[0].broadcast(prim.shape)],
+    "transpose": lambda _code, prim, xs, types: [
+        replace(xs[0], type=types[0], strides=tuple(xs[0].strides[a] for a in prim.axes))
+    ],
 }  # fmt: skip

@@ -1,6 +1,6 @@
 """The kernel vocabulary over LLVM values: what `BOXES` is for the door and `NUMPY` for arrays, for one element each.
 
-Words with a meaning of their own are those in `MEANINGS`; any other is spelled by its primitive's `kernel`.
+Words with a meaning of their own are in `MEANINGS`; any other is spelled by its primitive's `kernel`.
 """
 
 import struct
@@ -15,10 +15,7 @@ from retrograd.config import BOOL
 from retrograd.core.primitive import REGISTRY
 from retrograd.core.types import is_weak_scalar, type_of
 
-LLVM = {
-    "float32": "float", "float64": "double", "bool": "i1", "int8": "i8", "int16": "i16", "int32": "i32",
-    "int64": "i64", "uint8": "i8", "uint16": "i16", "uint32": "i32", "uint64": "i64",
-}  # fmt: skip
+LLVM = {"float32": "float", "float64": "double", "bool": "i1", "int32": "i32", "int64": "i64"}
 
 
 @dataclass(frozen=True)
@@ -30,32 +27,8 @@ class Value:
     dtype: np.dtype
     weak: bool = False
 
-    @property
-    def llvm(self) -> str:
-        return LLVM[self.dtype.name]
-
-
-def constant(words: Any, value: Any, dtype: np.dtype, weak: bool = False) -> Value:
-    """A number as LLVM writes it."""
-    number = dtype.type(value)
-    if dtype.kind == "f":
-        text = "0x" + struct.pack(">d", float(number)).hex().upper()
-    else:
-        text = str(number).lower()
-    return Value(words, text, dtype, weak)
-
-
-def matched(words: Any, xs: tuple[Any, ...]) -> list[Value]:
-    """All in one dtype, as NumPy and `families.same_dtype` have it: weak ones yield."""
-    known = [x if isinstance(x, Value) else constant(words, x, type_of(x).dtype, is_weak_scalar(x)) for x in xs]
-    strong = [x.dtype for x in known if not x.weak]
-    dtype = strong[0] if strong else np.result_type(*[x.dtype for x in known])
-    if any(d != dtype for d in strong):
-        raise TypeError(f"dtypes {strong} meet in a kernel")  # the graph's types forbid it
-    return [
-        words.convert(x, dtype) if isinstance(raw, Value) else constant(words, raw, dtype, x.weak)
-        for raw, x in zip(xs, known, strict=True)
-    ]
+    def __str__(self) -> str:
+        return f"{LLVM[self.dtype.name]} {self.text}"
 
 
 class Words:
@@ -73,85 +46,79 @@ class Words:
             raise NotImplementedError(f"the spike has no word for {name}")
         return partial(prim.kernel, self)
 
-    def result(self, text: str, like: Value, others: tuple[Value, ...] = (), dtype: np.dtype | None = None) -> Value:
-        """The value of an instruction over operands that were matched."""
-        return Value(self, self.emit(text), dtype or like.dtype, all(x.weak for x in (like, *others)))
+    def constant(self, value: Any, dtype: np.dtype, weak: bool = False) -> Value:
+        """A number as LLVM writes it."""
+        number = dtype.type(value)
+        text = "0x" + struct.pack(">d", number).hex().upper() if dtype.kind == "f" else str(number).lower()
+        return Value(self, text, dtype, weak)
 
     def convert(self, x: Value, dtype: np.dtype) -> Value:
-        """`x` in another dtype."""
+        """`x` in another dtype, as far as the spike needs it: among floats, among integers, integer to float."""
         if x.dtype == dtype:
             return x
-        if dtype == BOOL:
-            return self.not_equal(x, 0)
-        old, new, bits = x.dtype.kind, dtype.kind, dtype.itemsize - x.dtype.itemsize
-        unsigned = "u" if old in "ub" else "s"
-        if old == new == "f":
-            how = "fpext" if bits > 0 else "fptrunc"
-        elif "f" in (old, new):
-            how = f"fpto{'u' if new == 'u' else 's'}i" if old == "f" else f"{unsigned}itofp"
-        elif x.dtype != BOOL and bits <= 0:
-            how = "trunc" if bits else "bitcast"
-        else:
-            how = "sext" if unsigned == "s" else "zext"
-        return Value(self, self.emit(f"{how} {x.llvm} {x.text} to {LLVM[dtype.name]}"), dtype, x.weak)
+        wider = dtype.itemsize > x.dtype.itemsize
+        ways = {"ff": ("fptrunc", "fpext"), "if": ("sitofp",) * 2, "bf": ("uitofp",) * 2, "ii": ("trunc", "sext")}
+        how = ways[x.dtype.kind + dtype.kind][wider]
+        return Value(self, self.emit(f"{how} {x} to {LLVM[dtype.name]}"), dtype, x.weak)
 
-    def call(self, name: str, *xs: Value) -> Value:
-        """A function of the C library."""
-        symbol = name + ("f" if xs[0].dtype.itemsize == 4 else "")
-        self.declared.add(f"declare {xs[0].llvm} @{symbol}({', '.join(x.llvm for x in xs)})")
-        arguments = ", ".join(f"{x.llvm} {x.text}" for x in xs)
-        return self.result(f"call {xs[0].llvm} @{symbol}({arguments})", xs[0], xs[1:])
+    def matched(self, xs: tuple[Any, ...]) -> list[Value]:
+        """All in one dtype, as `families.same_dtype` has it: weak ones yield, a Python scalar before it is rounded."""
+        dtypes = [x.dtype if isinstance(x, Value) else type_of(x).dtype for x in xs]
+        weak = [x.weak if isinstance(x, Value) else is_weak_scalar(x) for x in xs]
+        strong = [d for d, w in zip(dtypes, weak, strict=True) if not w]
+        dtype = strong[0] if strong else np.result_type(*dtypes)
+        return [
+            self.convert(x, dtype) if isinstance(x, Value) else self.constant(x, dtype, w)
+            for x, w in zip(xs, weak, strict=True)
+        ]
 
 
-def _binary(floats: str, integers: str) -> Callable[..., Value]:
-    def word(words: Words, *xs: Any) -> Value:
-        x, y = matched(words, xs)
-        how = f"{floats} contract" if x.dtype.kind == "f" else integers
-        return words.result(f"{how} {x.llvm} {x.text}, {y.text}", x, (y,))
-
-    return word
-
-
-def _compare(floats: str, integers: str) -> Callable[..., Value]:
-    def word(words: Words, *xs: Any) -> Value:
-        x, y = matched(words, xs)
-        signed = integers.replace("s", "u", 1) if x.dtype.kind in "ub" and integers[0] == "s" else integers
-        how = f"fcmp {floats}" if x.dtype.kind == "f" else f"icmp {signed}"
-        return words.result(f"{how} {x.llvm} {x.text}, {y.text}", x, (y,), BOOL)
+def _instruction(floats: str, integers: str, returns: np.dtype | None = None) -> Callable[..., Value]:
+    def word(words: Words, *raw: Any) -> Value:
+        xs = words.matched(raw)
+        how = floats if xs[0].dtype.kind == "f" else integers
+        text = words.emit(f"{how} {', '.join([str(xs[0]), *[x.text for x in xs[1:]]])}")
+        return Value(words, text, returns or xs[0].dtype, all(x.weak for x in xs))
 
     return word
 
 
 def _library(name: str) -> Callable[..., Value]:
-    return lambda words, *xs: words.call(name, *matched(words, xs))
+    def word(words: Words, *raw: Any) -> Value:
+        xs = words.matched(raw)
+        type, symbol = LLVM[xs[0].dtype.name], name + "f" * (xs[0].dtype.itemsize == 4)
+        words.declared.add(f"declare {type} @{symbol}({', '.join([type] * len(xs))})")
+        text = words.emit(f"call {type} @{symbol}({', '.join(map(str, xs))})")
+        return Value(words, text, xs[0].dtype, all(x.weak for x in xs))
+
+    return word
 
 
-def _negative(words: Words, x: Value) -> Value:
-    return words.result(f"fneg {x.llvm} {x.text}", x) if x.dtype.kind == "f" else words.subtract(0, x)
+def _compare(floats: str, integers: str) -> Callable[..., Value]:
+    return _instruction(f"fcmp {floats}", f"icmp {integers}", BOOL)
 
 
-def _where(words: Words, c: Value, *xs: Any) -> Value:
-    x, y = matched(words, xs)
-    return words.result(f"select i1 {c.text}, {x.llvm} {x.text}, {y.llvm} {y.text}", x, (y,))
+def _where(words: Words, c: Value, *raw: Any) -> Value:
+    x, y = words.matched(raw)
+    return Value(words, words.emit(f"select {c}, {x}, {y}"), x.dtype, x.weak and y.weak)
 
 
 def _extreme(wins: str) -> Callable[..., Value]:
-    def word(words: Words, *xs: Any) -> Value:
-        x, y = matched(words, xs)
-        chosen = words.where(getattr(words, wins)(x, y), x, y)
-        chosen = words.where(words.not_equal(y, y), y, chosen)  # NaN if either is
-        return words.where(words.not_equal(x, x), x, chosen)
+    def word(words: Words, *raw: Any) -> Value:
+        x, y = words.matched(raw)
+        # NaN if either is: a comparison with NaN holds for neither, and y is chosen.
+        return words.where(words.equal(x, x), words.where(getattr(words, wins)(x, y), x, y), x)
 
     return word
 
 
 MEANINGS: dict[str, Callable[..., Value]] = {
-    "add": _binary("fadd", "add"), "subtract": _binary("fsub", "sub"), "multiply": _binary("fmul", "mul"),
-    "divide": _binary("fdiv", "sdiv"), "logical_and": _binary("", "and"), "logical_or": _binary("", "or"),
+    "add": _instruction("fadd contract", "add"), "subtract": _instruction("fsub contract", "sub"),
+    "multiply": _instruction("fmul contract", "mul"), "divide": _instruction("fdiv", "sdiv"),
+    "negative": _instruction("fneg", "not for integers:"), "where": _where,
     "equal": _compare("oeq", "eq"), "not_equal": _compare("une", "ne"), "less": _compare("olt", "slt"),
     "less_equal": _compare("ole", "sle"), "greater": _compare("ogt", "sgt"), "greater_equal": _compare("oge", "sge"),
-    "negative": _negative, "where": _where, "maximum": _extreme("greater"), "minimum": _extreme("less"),
-    "absolute": _library("fabs"), "power": _library("pow"), "logical_not": lambda words, x: words.equal(x, False),
+    "maximum": _extreme("greater"), "minimum": _extreme("less"), "absolute": _library("fabs"), "power": _library("pow"),
     **{name: _library(name) for name in ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "erf")},
 }  # fmt: skip
 
@@ -160,10 +127,9 @@ def _operator(word: str, flip: bool = False) -> Callable[..., Value]:
     return lambda x, *y: getattr(x.words, word)(*((*y, x) if flip else (x, *y)))
 
 
-for _symbol, _word in (("add", "add"), ("sub", "subtract"), ("mul", "multiply"), ("truediv", "divide")):
-    setattr(Value, f"__{_symbol}__", _operator(_word))
-    setattr(Value, f"__r{_symbol}__", _operator(_word, flip=True))
-for _symbol, _word in (("lt", "less"), ("le", "less_equal"), ("gt", "greater"), ("ge", "greater_equal")):
-    setattr(Value, f"__{_symbol}__", _operator(_word))
-Value.__pow__ = _operator("power")  # type: ignore[attr-defined]
-Value.__neg__ = _operator("negative")  # type: ignore[attr-defined]
+for _python, _word in {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide"}.items():
+    setattr(Value, f"__{_python}__", _operator(_word))
+    setattr(Value, f"__r{_python}__", _operator(_word, flip=True))
+_ONE_WAY = {"neg": "negative", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
+for _python, _word in _ONE_WAY.items():
+    setattr(Value, f"__{_python}__", _operator(_word))

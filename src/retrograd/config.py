@@ -17,6 +17,7 @@ import numpy as np
 from retrograd.errors import UnsupportedDtype
 
 _default_float: ContextVar[np.dtype] = ContextVar("default_float", default=np.dtype("float32"))
+_draw_float: ContextVar[np.dtype | None] = ContextVar("draw_float", default=None)
 _debug: ContextVar[bool] = ContextVar("debug", default=False)
 
 FLOATS = (np.dtype("float32"), np.dtype("float64"))
@@ -49,6 +50,23 @@ def default_dtype(dtype: object) -> Iterator[None]:
         yield
     finally:
         _default_float.reset(token)
+
+
+def draw_float() -> np.dtype:
+    """The dtype in which random numbers are drawn if none is given: the default float, in float64 replays too."""
+    return _draw_float.get() or _default_float.get()
+
+
+@contextmanager
+def widened_defaults() -> Iterator[None]:
+    """Within the context the default float is float64, but random numbers are drawn as they were outside."""
+    draw = _draw_float.set(draw_float())
+    token = _default_float.set(FLOAT64)
+    try:
+        yield
+    finally:
+        _default_float.reset(token)
+        _draw_float.reset(draw)
 
 
 def debugging() -> bool:

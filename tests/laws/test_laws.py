@@ -9,6 +9,7 @@ from retrograd.primitives.catalogue import catalogue, family_of
 from retrograd.testing import LAWS, cases_of, check_primitive
 from retrograd.transforms.derivatives import vjp
 
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # kinks divide by zero on purpose
 SLOW = {"third order"}
 PRIMITIVES = catalogue()
 

@@ -68,11 +68,19 @@ class Cell:
         """The current value for somebody outside staging; all reads of one value share one leaf."""
         self.lent = True
         if recording:
-            if self._leaf is None and self.requires_grad:
-                self._leaf = box(self.array, None, Leaf(self))
-            if self._leaf is not None:
-                return self._leaf
+            leaf = self._leaf
+            if self.requires_grad:
+                if leaf is None:
+                    leaf = self._leaf = box(self.array, None, Leaf(self))
+                return leaf
+            if leaf is not None and not isinstance(leaf.node, Leaf):  # not the leaf from before it was frozen
+                return leaf
         return None if self.array is None else box(self.array, None, None, self.weak)
+
+    @property
+    def holds_recorded(self) -> bool:
+        """Whether reads see a tape (a gradient made with `create_graph`)."""
+        return self._leaf is not None
 
     def hold_recorded(self, value: Box) -> None:
         """Let reads of the value just committed see its tape too (a gradient made with `create_graph`)."""
@@ -92,8 +100,11 @@ class Cell:
 
     def rebind(self, array: np.ndarray | None) -> None:
         """Eager assignment: bind another array, which others may hold."""
-        self.check(array)
-        commit([self], [array], lent=True)
+        if array is not None:
+            self.check(array)
+        self._leaf = None
+        self.lent = True
+        self.array = array  # last: an interrupt before it leaves the old value whole
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name}: {self.type or 'absent'})"
@@ -116,7 +127,8 @@ def commit(
         for c, a in zip(cells, arrays, strict=True)
         if not lent and not c.lent and a is not None and c.array is not None and fits(c.array, a)
     ]
-    copies = sum(1 for c in cells if c.lent) if not lent else 0
+    taken = [c.lent and c.array is not None and a is not None for c, a in zip(cells, arrays, strict=True)]
+    copies = 0 if lent else sum(taken)
     writable = {id(target) for target, _ in inplace}
     bound = [
         c.array if id(c.array) in writable else a.copy() if borrowed and a is not None else a

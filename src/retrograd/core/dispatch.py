@@ -36,6 +36,7 @@ class Interpreter:
 
     name = "an interpreter"
     recording = False  # whether `requires_grad` leaves are followed at this level
+    shows_values = False  # whether Python may look at what its boxes hold
 
     def __init__(self, below: Interpreter | None) -> None:
         self.below = below

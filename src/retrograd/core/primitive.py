@@ -53,6 +53,11 @@ class Primitive:
             found = _made[key] = cls(*params)
         return found
 
+    @property
+    def written_out(self) -> str:
+        """The formula, with parameters written out where they would be hard to read as names."""
+        return self.formula
+
     def evaluate(self, *args: Any) -> Any:
         """NumPy's answer: an ndarray or NumPy scalar, or a tuple of them."""
         raise NotImplementedError(f"{self.name} has no evaluate")

@@ -16,12 +16,11 @@ from retrograd.primitives.families import Pointwise
 from retrograd.primitives.vocabulary import NUMPY, TEXT, Symbol
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_TIGHT, _LOOSE = 9, 3  # how tightly a name binds, and a negative number or an expression
 
 
 def formula(prim: Primitive, operands: Sequence[str]) -> str:
     """The formula of a primitive with its operands and parameters filled in."""
-    text = prim.formula or f"{prim.name}({', '.join(prim.operands)})"
+    text = prim.written_out or f"{prim.name}({', '.join(prim.operands)})"
     names = dict(zip(prim.operands, operands, strict=False))
     if prim.operands == ("xs",):
         names = {"xs": f"[{', '.join(operands)}]"}
@@ -77,7 +76,7 @@ def local_in_numbers(prim: Any, i: int, args: Sequence[Any], out: Any, at: tuple
 
     def symbol(value: Any) -> Symbol:
         text = signed(element_of(value, at), digits)
-        return Symbol(text, binding=_TIGHT)
+        return Symbol(text)
 
     return _local(prim, i, [symbol(a) for a in args], symbol(out))
 
@@ -88,7 +87,7 @@ def _local(prim: Any, i: int, args: Sequence[Any], out: Any) -> str:
     if part is None:
         return "0"
     symbol = Symbol.of(part)
-    return symbol.text if symbol.binding > 5 or not symbol.uses_operator else f"({symbol.text})"
+    return symbol.text if symbol.binding > 6 else f"({symbol.text})"  # it stands in a product
 
 
 def factor(prim: Any, i: int, args: Sequence[Any], out: np.ndarray) -> np.ndarray:

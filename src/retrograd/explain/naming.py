@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
 from retrograd.core.source import _PACKAGE, Line
@@ -141,7 +141,7 @@ def leaf_paths(tree: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 def names_in_scope(f: Callable[..., Any]) -> dict[int, str]:
     """Id -> name of what the code of `f` takes from outside: its closure and the globals that it mentions."""
-    plain = function_of(f)
+    plain = plain_function(f)
     if plain is None:
         return {}
     found: dict[int, str] = {}
@@ -154,6 +154,15 @@ def names_in_scope(f: Callable[..., Any]) -> dict[int, str]:
         except ValueError:  # not filled yet
             continue
     return found
+
+
+def plain_function(f: Any) -> FunctionType | None:
+    """The function behind a method or a wrapper that says what it wraps."""
+    while not isinstance(f, FunctionType):
+        f = f.__func__ if isinstance(f, MethodType) else getattr(f, "__wrapped__", None)
+        if f is None:
+            return None
+    return f
 
 
 def _mentioned(code: CodeType) -> Sequence[str]:

@@ -40,7 +40,7 @@ class Recorder(Widened):
         self.steps: list[Step] = []
         self.leaves: dict[Leaf, Value] = {}
         self.steps_of: dict[Node, Step] = {}
-        self.ports: dict[Node, Value] = {}  # borders of blocks
+        self.ports: dict[Node, tuple[Value, Step | None, int]] = {}  # borders: inside, the block, which argument (or -1)
         self.values: dict[int, Value] = {}  # id of the array -> the value; arrays are never shared between values
         self.names: set[str] = set()
         self._blocks: list[tuple[str, list[Step]]] = [("", self.steps)]
@@ -169,15 +169,15 @@ class Recorder(Widened):
             return Site(line, "", target_of_line(line.text), (len(self._blocks), id(self._blocks[-1][1]), line))
         return call_site() if self.sites else None
 
-    def _finish(self, step: Step, outs: Sequence[Box], name: str = "") -> None:
+    def _finish(self, step: Step, outs: Sequence[Box]) -> None:
         """Name the outputs of a step: as the user does, if the expression that ran is assigned to a name."""
         site = step.site
-        target = name or (site.target if site is not None and len(outs) == 1 else "")
-        if target and not name:
+        target = site.target if site is not None and len(outs) == 1 else ""
+        if target and site is not None:
             key, previous = self._last
-            if previous is not None and site is not None and key == site.key:
+            if previous is not None and key == site.key:
                 self._rename(previous)
-            self._last = (site.key if site is not None else None, step)
+        self._last = (site.key, step) if target and site is not None else (None, None)
         for i, out in enumerate(outs):
             temporary = f"t{step.number}" + (f"[{i}]" if len(outs) > 1 else "")
             value = Value(self.unique(target) if target else temporary, out.value, "step")
@@ -202,17 +202,17 @@ class Recorder(Widened):
         self._blocks.append((f"{step.number}.", step.inside))
         try:
             with interpreter(self):
-                outs = [self.own(o) for o in body([self._port(b) for b in boxes])]
+                outs = [self.own(o) for o in body([self._port(b, step, i) for i, b in enumerate(boxes)])]
         finally:
             self._blocks.pop()
             self._line = line
-        ports = [self._port(o if isinstance(o, Box) else self._constant(np.asarray(o), o), step) for o in outs]
+        ports = [self._port(o if isinstance(o, Box) else self._constant(np.asarray(o), o), step, -1) for o in outs]
         self._finish_block(step, ports)
         return tuple(ports)
 
-    def _port(self, arg: Any, step: Step | None = None) -> Any:
-        """`arg` on the other side of a border: the same numbers, its own place to sum cotangents."""
-        if not isinstance(arg, Box) or (arg.node is None and step is None):
+    def _port(self, arg: Any, step: Step, argument: int) -> Any:
+        """`arg` on the other side of a block's border: the same numbers, its own place to sum cotangents."""
+        if not isinstance(arg, Box) or (arg.node is None and argument >= 0):
             return arg
         outer = self.value_of(arg)
         array = arg.value.view()
@@ -221,7 +221,7 @@ class Recorder(Widened):
         node = None
         if arg.node is not None:
             node = Node(PORT, (arg.node,), None, None)
-            self.ports[node] = value
+            self.ports[node] = value, step, argument
         return box(array, self, node, arg.weak)
 
     def _finish_block(self, step: Step, ports: Sequence[Box]) -> None:
@@ -244,13 +244,13 @@ class Recorder(Widened):
         whole = self.own(value)
         outer = self.value_of(whole)
         node = None if whole.node is None else Node(Unstack(whole.value), (whole.node,), None, None)
-        if node is not None:
-            self.ports[node] = Value(outer.name, whole.value, outer.kind, same_as=outer)
         found = []
         for t in range(length):
             array = np.asarray(whole.value[t]).view()
-            self.values[id(array)] = Value(f"{outer.name}[{t}]", array, outer.kind, same_as=outer)
+            value = self.values[id(array)] = Value(f"{outer.name}[{t}]", array, outer.kind)
             own = None if node is None else Node(Pick(t), (node,), None, None)
+            if own is not None:
+                self.ports[own] = value, None, 0
             found.append(box(array, self, own))
         return found
 

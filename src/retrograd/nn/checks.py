@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from retrograd.config import INT
 from retrograd.core.box import Box
 from retrograd.core.source import at_user_line
 from retrograd.core.types import is_weak_scalar
@@ -17,10 +18,11 @@ REDUCTIONS = ("mean", "sum", "none")
 
 
 def number_or_array(x: Any, dtype: np.dtype) -> Any:
-    """As `array_of`; Python numbers in lists, which have no dtype of their own, become `dtype`."""
-    if isinstance(x, (list, tuple)):
-        return array_of(from_outside(x, None if _has_dtype(x) else dtype))
-    return array_of(x)
+    """As `array_of`; lists of Python floats, which have no width of their own, get `dtype`."""
+    value = array_of(x)
+    if isinstance(x, (list, tuple)) and value.dtype.kind == "f" and value.dtype != dtype and not _has_dtype(x):
+        return from_outside(x, dtype)
+    return value
 
 
 def _has_dtype(x: Any) -> bool:
@@ -92,7 +94,7 @@ def labels_for(what: str, target: Any, shape: tuple[int, ...], classes: int) -> 
             f"{what}: class labels are integers, not {labels.dtype}{at_user_line()}: convert with .astype('int64')"
         )
     if found == shape:
-        return labels
+        return converted(labels, INT)  # 200 classes do not fit in int8
     hint = ""
     if found == (*shape, 1):
         hint = "; labels.squeeze(-1) removes the last axis"

@@ -39,8 +39,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
         DTypeError: if float widths differ.
     """
     w = array_of(weight)
-    x = input if hasattr(input, "dtype") else number_or_array(input, w.dtype)
-    x = array_of(x)
+    x = number_or_array(input, w.dtype)
     if x.dtype is not w.dtype:
         x = same_width("linear", x, w.dtype)
     shape, outer = x.shape, w.shape

@@ -81,7 +81,7 @@ def cross_entropy(
     if not 0.0 <= label_smoothing <= 1.0:
         raise RetrogradError(f"cross_entropy: label_smoothing is between 0 and 1, not {label_smoothing}")
     x = _classes_last("cross_entropy", float_input("cross_entropy", input))
-    labels = number_or_array(target, x.dtype) if isinstance(target, (list, tuple)) else array_of(target)
+    labels = number_or_array(target, x.dtype)
     shape, classes = tuple(x.shape[:-1]), x.shape[-1]
     w = None if weight is None else _class_weight("cross_entropy", weight, x.dtype, classes)
     if labels.dtype.kind == "f" and labels.shape == array_of(input).shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,7 +29,7 @@ def concrete(x: Any, why: str) -> np.ndarray:
     """
     x = array_of(x)
     while isinstance(x, Box):
-        if x.owner is not None:
+        if x.owner is not None and not x.owner.shows_values:
             raise TracingError(f"{why}{at_user_line()}, but the value is being traced by {x.owner.describe()}")
         x = x.value
     return x
@@ -170,7 +171,7 @@ class At:
     def _places(self, value: Any) -> tuple[Any, Any, Any]:
         """(x, flat indices of the places, the values for them)."""
         x = array_of(self.x)
-        size = int(np.prod(x.shape, dtype=np.int64))
+        size = math.prod(x.shape)
         places = getitem(reshape(arange(size), tuple(x.shape)), self.key)
         value = converted(array_of(value), x.dtype)
         return x, ravel(places), ravel(broadcast_to(value, tuple(places.shape)))
@@ -178,14 +179,14 @@ class At:
     def add(self, value: Any) -> Any:
         """`value` added at the places; repeated places add up."""
         x, places, values = self._places(value)
-        size = int(np.prod(x.shape, dtype=np.int64))
+        size = math.prod(x.shape)
         extra = apply2(ScatterAdd.of((size,), 0), expand_dims(places, -1), values)
         return a.add(x, reshape(extra, tuple(x.shape)))
 
     def set(self, value: Any) -> Any:
         """`value` at the places; of repeated places the last one counts."""
         x, places, values = self._places(value)
-        n, size = places.shape[0], int(np.prod(x.shape, dtype=np.int64))
+        n, size = places.shape[0], math.prod(x.shape)
         if n == 0:
             return face(x)
         order = apply1(Argsort.of(), places)  # equal places side by side, in order: the last of each run counts

@@ -192,6 +192,8 @@ def binary(prim: Primitive, x: Any, y: Any) -> Any:
 
 def binary_float(prim: Primitive, x: Any, y: Any) -> Any:
     """Apply a pointwise primitive of two arguments that wants floats."""
+    if type(y) is float and isinstance(x, Box) and not x.weak and x.dtype.kind == "f":
+        return face(apply2(prim, x, y))
     (x, y), weak = promote((x, y))
     if dtype_of(x).kind != "f" and dtype_of(y).kind != "f":
         target = FLOAT64 if weak else default_float()

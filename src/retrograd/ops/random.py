@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.config import INT, default_float
+from retrograd.config import INT, draw_float
 from retrograd.core.cells import Cell
 from retrograd.core.dispatch import apply, current
 from retrograd.core.types import check_dtype
@@ -100,7 +100,7 @@ def _shifted(words: Any, divisor: int) -> Any:
 
 
 def _float(dtype: Any) -> np.dtype:
-    wanted = check_dtype(np.dtype(dtype)) if dtype is not None else default_float()
+    wanted = check_dtype(np.dtype(dtype)) if dtype is not None else draw_float()
     if wanted.kind != "f":
         raise UnsupportedDtype(f"this draw gives floats, not {wanted}")
     return wanted

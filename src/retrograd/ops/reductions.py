@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,8 @@ from retrograd.core.dispatch import apply1
 from retrograd.errors import ShapeError
 from retrograd.ops import arithmetic as a
 from retrograd.ops.inputs import array_of, as_float, converted, face, is_weak, normal_axes
-from retrograd.ops.shaping import arange, expand_dims, moveaxis, ravel, reshape
+from retrograd.ops.shaping import moveaxis, ravel, reshape
+from retrograd.primitives.fused import OneHot
 from retrograd.primitives.indexing import Argsort
 from retrograd.primitives.reduction import Argmax, Logsumexp, Max, Sum
 
@@ -38,16 +40,16 @@ def mean(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Mean over axes (all by default); of integers in the default float."""
     x = as_float(x)
     axes = normal_axes(axis, len(x.shape), "mean")
-    n = int(np.prod([x.shape[i] for i in axes], dtype=np.int64))
+    n = math.prod([x.shape[i] for i in axes])
     total = sum(x, axis=axes, keepdims=keepdims)
-    return total / n if n else total / 0.0
+    return a.divide(total, float(n))
 
 
 def var(x: Any, /, *, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Any:
     """Variance over axes: the mean squared distance from the mean (divided by n - correction)."""
     x = as_float(x)
     axes = normal_axes(axis, len(x.shape), "var")
-    n = int(np.prod([x.shape[i] for i in axes], dtype=np.int64))
+    n = math.prod([x.shape[i] for i in axes])
     centred = a.subtract(x, mean(x, axis=axes, keepdims=True))
     return sum(a.square(centred), axis=axes, keepdims=keepdims) / float(n - correction)
 
@@ -98,20 +100,30 @@ def logsumexp(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
 
 def softmax(x: Any, /, *, axis: int = -1) -> Any:
     """Exponentials that sum to one along an axis."""
-    return a.exp(log_softmax(x, axis=axis))
+    x = as_float(x)
+    (place,) = normal_axes(axis, len(x.shape), "softmax")
+    if place == len(x.shape) - 1:
+        return face(apply1(SOFTMAX, x))
+    return moveaxis(face(apply1(SOFTMAX, moveaxis(x, place, -1))), -1, place)
 
 
 def log_softmax(x: Any, /, *, axis: int = -1) -> Any:
     """Logarithm of the softmax along an axis."""
+    shifted = _shifted(x, axis)
+    return a.subtract(shifted, a.log(sum(a.exp(shifted), axis=axis, keepdims=True)))
+
+
+def _shifted(x: Any, axis: int) -> Any:
+    """`x` less its largest element along an axis, which is a constant to derivatives: no softmax depends on it."""
     x = as_float(x)
-    return a.subtract(x, logsumexp(x, axis=axis, keepdims=True))
+    (place,) = normal_axes(axis, len(x.shape), "softmax")
+    return a.subtract(x, a.stop_gradient(max(x, axis=place, keepdims=True))) if x.shape[place] else x
 
 
 def one_hot(labels: Any, /, classes: int, *, dtype: Any = None) -> Any:
     """A one at the place of each label along a new last axis."""
     labels = array_of(labels)
-    hit = a.equal(expand_dims(labels, -1), arange(classes, dtype=labels.dtype))
-    return a.astype(hit, dtype or default_float())
+    return face(apply1(OneHot.of(classes, np.dtype(dtype or default_float())), labels))
 
 
 def count_nonzero(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Any:

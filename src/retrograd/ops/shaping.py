@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,13 +30,13 @@ def reshape(x: Any, /, shape: Any) -> Any:
     """
     x = array_of(x)
     wanted = _shape_tuple(shape)
-    size = int(np.prod(x.shape, dtype=np.int64))
+    size = math.prod(x.shape)
     if wanted.count(-1) == 1:
-        rest = int(np.prod([n for n in wanted if n != -1], dtype=np.int64))
+        rest = math.prod([n for n in wanted if n != -1])
         if rest == 0 or size % rest:
             raise ShapeError(f"cannot reshape {tuple(x.shape)} to {wanted}: {size} elements do not divide")
         wanted = tuple(size // rest if n == -1 else n for n in wanted)
-    if min(wanted, default=0) < 0 or int(np.prod(wanted, dtype=np.int64)) != size:
+    if min(wanted, default=0) < 0 or math.prod(wanted) != size:
         raise ShapeError(f"cannot reshape {tuple(x.shape)} ({size} elements) to {wanted}")
     return face(x) if wanted == tuple(x.shape) else face(apply1(Reshape.of(wanted), x))
 

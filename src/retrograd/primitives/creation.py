@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -86,10 +87,10 @@ class RandomBits(Primitive):
     @property
     def blocks(self) -> int:
         """By how much the counter advances."""
-        return -(-int(np.prod(self.shape, dtype=np.int64)) // 4)
+        return -(-math.prod(self.shape) // 4)
 
     def evaluate(self, state: Any) -> Any:
-        n = int(np.prod(self.shape, dtype=np.int64))
+        n = math.prod(self.shape)
         key, counter = int(state[0]), state[1]
         words = philox(counter + np.arange(self.blocks, dtype=U64), key)
         following = np.array([key, (int(counter) + self.blocks) & 0xFFFFFFFFFFFFFFFF], U64)

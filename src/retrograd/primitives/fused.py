@@ -12,17 +12,88 @@ from retrograd.core.dispatch import apply, apply1
 from retrograd.core.primitive import Primitive
 from retrograd.core.types import ArrayType
 from retrograd.errors import DTypeError, ShapeError
-from retrograd.primitives.arithmetic import Convert
-from retrograd.primitives.creation import Iota
 from retrograd.primitives.families import behind_lanes, broadcast_to, lead, same_dtype, scalar, sum_to
 from retrograd.primitives.movement import Reshape
-from retrograd.primitives.reduction import Max, Sum
+from retrograd.primitives.reduction import Sum
 from retrograd.primitives.vocabulary import BOXES as K
 
 
 def _column(value: Any) -> Any:
     """A new last axis of length one."""
     return apply1(Reshape.of((*value.shape, 1)), value)
+
+
+@dataclass(frozen=True)
+class Softmax(Primitive):
+    r"""Exponentials that sum to one along the last axis.
+
+    .. math:: y_i = e^{x_i} / \textstyle\sum_j e^{x_j}, \qquad
+        \bar x_i = y_i \big(\bar y_i - \textstyle\sum_j \bar y_j y_j\big)
+
+    Derivation.  :math:`\partial y_i / \partial x_j = y_i ([i = j] - y_j)`.
+    Numerics.  The largest element is subtracted first, so nothing overflows.
+    """
+
+    name, formula, derivative = "softmax", "exp(x) / sum(exp(x))", "out * (ct - sum(ct * out))"
+
+    def evaluate(self, x: Any) -> Any:
+        e = np.exp(x - np.maximum.reduce(x, axis=-1, keepdims=True))
+        e /= np.add.reduce(e, axis=-1, keepdims=True)
+        return e
+
+    def infer(self, *types: ArrayType) -> ArrayType:
+        if not types[0].is_float or not types[0].shape or types[0].shape[-1] == 0:
+            raise ShapeError(f"softmax needs floats along an axis, got {types[0]}")
+        return types[0].strong()
+
+    def keep(self, values: Sequence[Any], out: Any) -> tuple[Sequence[Any], Any]:
+        return _NOTHING, out
+
+    def vjp(self, ct: Any, args: Sequence[Any], out: Any) -> Sequence[Any]:
+        weighted = ct * out
+        return (weighted - out * apply1(Sum.of((len(out.shape) - 1,), True), weighted),)
+
+    def batch(self, size: int, args: Sequence[Any], batched: Sequence[bool]) -> Any:
+        return apply1(self, args[0])
+
+    def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
+        yield (rng.normal(size=(4, 3)),)
+        yield (rng.normal(size=5),)
+
+
+_NOTHING = (None,)
+SOFTMAX = Softmax.of()
+
+
+@dataclass(frozen=True)
+class OneHot(Primitive):
+    r"""A one at the place of each label along a new last axis; zeros for a label outside. No derivative.
+
+    .. math:: y_{ij} = [x_i = j]
+    """
+
+    classes: int
+    dtype: np.dtype
+    name, formula, derivative, differentiable = "one_hot", "x[:, None] == iota", "0", False
+
+    def evaluate(self, labels: Any) -> Any:
+        return np.equal(labels[..., None], np.arange(self.classes)).astype(self.dtype)
+
+    def infer(self, *types: ArrayType) -> ArrayType:
+        if types[0].dtype.kind not in "iu":
+            raise DTypeError(f"labels must be integers, got {types[0]}")
+        return ArrayType((*types[0].shape, self.classes), self.dtype)
+
+    def batch(self, size: int, args: Sequence[Any], batched: Sequence[bool]) -> Any:
+        return apply1(self, args[0])
+
+    @classmethod
+    def instances(cls) -> Sequence[Primitive]:
+        return [OneHot(3, np.dtype("float64")), OneHot(4, np.dtype("float32"))]
+
+    def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
+        yield (np.array([[0, 2], [1, 1]]),)
+        yield (np.array(1),)
 
 
 class SoftmaxCrossEntropy(Primitive):
@@ -41,12 +112,14 @@ class SoftmaxCrossEntropy(Primitive):
 
     def evaluate(self, logits: Any, labels: Any) -> Any:
         classes = logits.shape[-1]
-        if labels.size and not (0 <= labels.min() and labels.max() < classes):
-            bad = labels[(labels < 0) | (labels >= classes)].flat[0]
+        flat = labels.reshape(-1).astype(np.int64, copy=False)
+        if flat.size and np.maximum.reduce(flat.view(np.uint64)) >= classes:  # as unsigned, a negative one is large
+            bad = flat[(flat < 0) | (flat >= classes)][0]
             raise IndexError(f"label {bad} with {classes} classes; labels are 0 to {classes - 1}")
         shifted = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
         total = np.log(np.add.reduce(np.exp(shifted), axis=-1))
-        return total - np.take_along_axis(shifted, labels[..., None], -1)[..., 0]
+        rows = shifted.reshape(-1, classes)
+        return total - rows[np.arange(flat.size), flat].reshape(labels.shape)
 
     def infer(self, *types: ArrayType) -> ArrayType:
         logits, labels = types
@@ -63,11 +136,12 @@ class SoftmaxCrossEntropy(Primitive):
 
     def vjp(self, ct: Any, args: Sequence[Any], out: Any) -> Sequence[Any]:
         logits, labels = args
-        axis = (len(logits.shape) - 1,)
-        e = K.exp(logits - apply1(Max.of(axis, True), logits))
-        p = e / apply1(Sum.of(axis, True), e)
-        hit = K.equal(_column(labels), apply(Iota.of(logits.shape[-1], labels.dtype)))
-        return (p - apply1(Convert.of(logits.dtype), hit)) * _column(ct), None
+
+        def pull_logits() -> Any:
+            hit = apply1(OneHot.of(logits.shape[-1], logits.dtype), labels)
+            return (apply1(SOFTMAX, logits) - hit) * _column(ct)
+
+        return pull_logits, None
 
     def batch(self, size: int, args: Sequence[Any], batched: Sequence[bool]) -> Any:
         return apply(self, *[lead(a, b, size) for a, b in zip(args, batched, strict=True)])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from retrograd.core.dispatch import apply, apply1
 from retrograd.core.forward import zeros_for
@@ -35,8 +34,10 @@ class Broadcast(ByShape):
 
     def evaluate(self, x: Any) -> Any:
         x = np.asarray(x)
-        if x.ndim == 0:  # np.broadcast_to takes ten times as long
-            view = as_strided(x, self.shape, (0,) * len(self.shape))
+        if x.flags.c_contiguous:  # np.broadcast_to takes ten times as long
+            missing = len(self.shape) - x.ndim
+            steps = [0 if n == 1 else s for n, s in zip(x.shape, x.strides, strict=True)]
+            view: np.ndarray = np.ndarray(self.shape, x.dtype, x, 0, (*(0,) * missing, *steps))
             view.flags.writeable = False
             return view
         return np.broadcast_to(x, self.shape)
@@ -146,6 +147,11 @@ class Slice(ByShape):
     name, formula, derivative = "slice", "x[start : : step]", "ct at its place, zeros elsewhere"
     linear = (0,)
 
+    @property
+    def written_out(self) -> str:
+        parts = map(_as_slice, self.starts, self.lengths, self.steps)
+        return "x[" + ", ".join(_index_text(s) for s in parts) + "]"
+
     @classmethod
     def instances(cls) -> Iterator[Primitive]:
         for starts, lengths, steps in (
@@ -192,6 +198,13 @@ class Slice(ByShape):
 def _as_slice(start: int, length: int, step: int) -> slice:
     stop = start + length * step
     return slice(start, None if stop < 0 else stop, step) if length else slice(0, 0)
+
+
+def _index_text(s: slice) -> str:
+    """A slice as it is written; one element is an index."""
+    if s.stop is not None and s.stop - s.start == s.step:
+        return str(s.start)
+    return f"{s.start or ''}:{'' if s.stop is None else s.stop}{'' if s.step == 1 else f':{s.step}'}"
 
 
 def _reversed_if(length: int, step: int) -> tuple[int, int, int]:
@@ -254,6 +267,7 @@ class Concatenate(ByShape):
 
     axis: int
     name, formula, derivative = "concatenate", "concatenate(xs, axis)", "the part of ct where each x lies"
+    operands = ("xs",)
 
     @classmethod
     def instances(cls) -> Iterator[Primitive]:

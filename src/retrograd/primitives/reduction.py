@@ -10,10 +10,11 @@ import numpy as np
 
 from retrograd.config import INT
 from retrograd.core.dispatch import apply1
+from retrograd.core.forward import zeros_for
 from retrograd.core.primitive import Primitive
 from retrograd.core.types import ArrayType
 from retrograd.errors import DTypeError, ShapeError
-from retrograd.primitives.arithmetic import Convert
+from retrograd.primitives.arithmetic import STOP_GRADIENT, Convert
 from retrograd.primitives.families import ByShape, broadcast_to
 from retrograd.primitives.movement import Reshape
 from retrograd.primitives.vocabulary import BOXES as K
@@ -147,16 +148,22 @@ class Argmax(Reduction):
 class Logsumexp(Reduction):
     r"""Logarithm of a sum of exponentials, without overflow.
 
-    .. math:: y = \ln \sum_i e^{x_i}, \qquad \bar x_i = \bar y\, e^{x_i - y}
+    .. math:: y = \ln \sum_i e^{x_i}, \qquad \bar x_i = \bar y\, e^{x_i} / \textstyle\sum_j e^{x_j}
+
+    Numerics.  The largest element is subtracted first. The weights are not :math:`e^{x_i - y}`, which would lose the
+    digits that :math:`y` has before its point. They do not change with what is subtracted: it is a constant to them.
     """
 
     axes: tuple[int, ...]
     keepdims: bool = False
-    name, formula, derivative = "logsumexp", "log(sum(exp(x)))", "ct * exp(x - out)"
+    name, formula, derivative = "logsumexp", "log(sum(exp(x)))", "ct * softmax(x)"
 
     def check(self, x: ArrayType) -> None:
         if not x.is_float:
             raise DTypeError(f"logsumexp needs floats, got {x}; convert with .astype first")
+
+    def keep(self, values: Sequence[Any], out: Any) -> tuple[Sequence[Any], Any]:
+        return values, None
 
     def evaluate(self, x: Any) -> Any:
         top = np.maximum.reduce(x, axis=self.axes, keepdims=True, initial=-np.inf)
@@ -166,10 +173,13 @@ class Logsumexp(Reduction):
 
     def vjp(self, ct: Any, args: Sequence[Any], out: Any) -> Sequence[Any]:
         (x,) = args
-        shape = x.shape
-        top = restore(out, shape, self.axes)
-        weight = K.exp(x - K.where(K.equal(top, MINUS_INFINITY), 0.0, top))  # of nothing but -inf every weight is 0
-        return (weight * restore(ct, shape, self.axes),)
+        if 0 in x.shape:
+            return (zeros_for(x),)
+        top = apply1(STOP_GRADIENT, apply1(Max.of(self.axes, True), x))
+        e = K.exp(x - K.where(K.equal(top, MINUS_INFINITY), 0.0, top))  # of nothing but -inf every weight is 0
+        total = apply1(Sum.of(self.axes, True), e)
+        weight = e / K.where(K.equal(total, 0.0), 1.0, total)
+        return (weight * restore(ct, x.shape, self.axes),)
 
     def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
         if self.axes == (0,):

@@ -65,7 +65,10 @@ def backward(y: Box, gradient: Any, create_graph: bool, retain_graph: bool) -> N
                 f"backward() reached {leaf.target.what} of {base.describe()}, which a sweep inside cannot cross. Use "
                 "rg.grad or rg.value_and_grad with respect to it, or call backward() outside, on the result."
             )
-    _accumulate(base, {leaf.target: ct for leaf, ct in leaves.items()})
+    gradients: dict[Cell, Any] = {}
+    for leaf, ct in leaves.items():  # a cell that was assigned in between has a leaf for each of its values
+        gradients[leaf.target] = gradients[leaf.target] + ct if leaf.target in gradients else ct
+    _accumulate(base, gradients)
 
 
 def _check(y: Box, active: Interpreter, base: Base) -> None:
@@ -98,19 +101,33 @@ def _seed(y: Box, gradient: Any, base: Base, create_graph: bool) -> Any:
 def _accumulate(base: Base, gradients: dict[Cell, Any]) -> None:
     """Add to every `.grad`, all at once."""
     cells = [c.grad_cell for c in gradients]
+    if isinstance(base, Evaluate):
+        _accumulate_now(cells, list(gradients.values()))
+        return
     if isinstance(base, Stage):
         for cell, ct in zip(cells, gradients.values(), strict=True):
             base.accumulate_into(cell, ArrayType(tuple(ct.shape), ct.dtype))
     olds = [base.read(c) for c in cells]
     sums = [ct if old is None else old + ct for old, ct in zip(olds, gradients.values(), strict=True)]
-    if not isinstance(base, Evaluate):
-        for cell, value in zip(cells, sums, strict=True):
-            base.assign(cell, value)
-        return
-    recorded = [s.node is not None for s in sums if isinstance(s, Box)]
-    arrays = [np.asarray(s.value if isinstance(s, Box) else s) for s in sums]
+    for cell, value in zip(cells, sums, strict=True):
+        base.assign(cell, value)
+
+
+def _accumulate_now(cells: list[Cell], gradients: list[Any]) -> None:
+    """At the base: one commit. Boxes are gradients that can be differentiated themselves (`create_graph`)."""
+    boxes: list[tuple[Cell, Box]] = []
+    arrays: list[np.ndarray | None] = []
+    for cell, ct in zip(cells, gradients, strict=True):
+        total = ct
+        if isinstance(ct, Box) or cell.holds_recorded:
+            old = cell.lend(True)
+            total = ct if old is None else old + ct
+            if total.node is not None:
+                boxes.append((cell, total))
+            total = total.value
+        elif cell.array is not None:
+            total = cell.array + ct
+        arrays.append(total if type(total) is np.ndarray else np.asarray(total))
     commit(cells, arrays, lent=True)
-    if any(recorded):  # create_graph: the gradients themselves can be differentiated
-        for cell, s in zip(cells, sums, strict=True):
-            if isinstance(s, Box):
-                cell.hold_recorded(s)
+    for cell, boxed in boxes:
+        cell.hold_recorded(boxed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NoReturn
 
 import numpy as np
@@ -115,7 +116,7 @@ class Operators:
     @property
     def size(self) -> int:
         """The number of elements."""
-        return int(np.prod(self.shape, dtype=np.int64))  # type: ignore[attr-defined]
+        return math.prod(self.shape)  # type: ignore[attr-defined]
 
     @property
     def T(self) -> Any:

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.testing.cases import Arrays, Case, LawBroken, directions, need_close, plains
+from retrograd.primitives.families import Pointwise
+from retrograd.testing.cases import Arrays, Case, LawBroken, directions, need_close, plain, plains
 from retrograd.testing.differences import STEP, along, jacobian
+from retrograd.testing.execution_laws import recorded
 from retrograd.transforms.derivatives import jvp, vjp
 
 FIRST, INNER, SECOND, THIRD = 1e-8, 1e-12, 1e-7, 1e-6
@@ -195,13 +197,26 @@ def _agrees_first(f: Any, values: Any, xs: Arrays, what: str, case: Case) -> Non
 
 
 def kinks(case: Case) -> None:
-    """At kinks the cotangents are those that are declared, on tape and staged (once, with the first sample)."""
+    """At kinks the cotangents are those declared: by `vjp`, on tape, and (of one element by itself) by `jvp`."""
     if case.number:
         return
-    for args, wanted in case.prim.kinks():
+    for args, declared in case.prim.kinks():
         at = Case(case.prim, tuple(map(np.asarray, args)))
         outs, pull = vjp(at.function(), *at.inputs)
-        pulled = plains(pull(tuple(np.ones(o.shape, o.dtype) for o in outs)))
-        for i, (p, w) in enumerate(zip(pulled, wanted, strict=True)):
-            if not np.array_equal(p, np.asarray(w, p.dtype), equal_nan=True):
-                raise LawBroken(f"{at}: at the kink {args} input {i} gets {p}, declared is {w}")
+        ones = [np.ones(o.shape, o.dtype) for o in outs]
+        wanted = [np.asarray(d, x.dtype) for d, x in zip(declared, at.inputs, strict=True)]
+        _declared(pull(tuple(ones)), wanted, f"the cotangents by vjp, {at} {args}")
+        _declared(recorded(at, ones), wanted, f"the cotangents by backward, {at} {args}")
+        if isinstance(case.prim, Pointwise):
+            for i, x in enumerate(at.inputs):
+                vs = [np.full_like(v, j == i) for j, v in enumerate(at.inputs)]
+                tangents = jvp(at.function(), at.inputs, vs)[1]
+                # zeros for the other arguments: undefined where their own derivative is
+                good = np.isfinite([w for j, w in enumerate(wanted) if j != i]).all(0) & (x == x)
+                _declared([plain(tangents[0])[good]], [wanted[i][good]], f"the tangent by input {i}, {at} {args}")
+
+
+def _declared(found: Sequence[Any], wanted: Sequence[Any], what: str) -> None:
+    for i, (f, w) in enumerate(zip(found, wanted, strict=True)):
+        if f is None or not np.array_equal(plain(f), w, equal_nan=True):
+            raise LawBroken(f"{what}: input {i} gets {f}, declared is {w}")

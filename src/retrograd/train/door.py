@@ -9,10 +9,9 @@ from retrograd.config import FLOATS, INT, default_float
 from retrograd.core.dispatch import QUIET, interpreter
 from retrograd.core.overlay import Overlay
 from retrograd.errors import DataError, ShapeError, UnsupportedDtype
+from retrograd.nn.layers.embedding import Embedding
 from retrograd.ops.inputs import face
 from retrograd.train.forward import evaluating
-
-_PROBED = 2  # rows that are tried before training; one would hide (1, n) against (n, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,24 +63,20 @@ def admit(model: Any, loss: Any, x: Any, y: Any, what: str = "") -> Rows:
         raise DataError(f"{what}x has {len(inputs)} rows, {what}y has {rows}: give one target for each row")
     if not len(inputs):
         raise DataError(f"{what}x has no rows: there is nothing to learn from")
-    outputs = _probe(model, inputs[:_PROBED])
-    targets, cast = _as_targets(targets, outputs, inputs.dtype, f"{what}y")
-    _check_labels(targets, outputs, f"{what}y")
-    with interpreter(Overlay(QUIET, {})):
-        value = loss(face(outputs), face(targets[:_PROBED]))
-    if tuple(value.shape) != ():
-        raise ShapeError(
-            f"the loss gives shape {tuple(value.shape)}: reduce it to one number, with rg.mean for example"
-        )
+    probed = _telling_rows(targets)
+    outputs = _probe(model, inputs[probed])
+    targets, cast = _as_targets(targets, outputs, dtype_of_model(model), f"{what}y")
+    _try_loss(loss, outputs, targets, probed, f"{what}y")
     return Rows(inputs, targets, (*noted, *cast))
 
 
 def admit_inputs(model: Any, x: Any, name: str = "x") -> tuple[np.ndarray, list[str]]:
-    """The inputs in the model's dtype, and a sentence if that took a cast."""
+    """The inputs in the model's dtype, and a sentence if that took a cast; what an `Embedding` looks up stays whole."""
     wanted, array = dtype_of_model(model), as_array(x, name)
     if not array.ndim:
         raise DataError(f"{name} is a single number: give an array with a row for each example")
-    if array.dtype == wanted:
+    indices = array.dtype.kind in "iu" and any(isinstance(module, Embedding) for module in model.modules())
+    if array.dtype == wanted or indices:
         return array, []
     return _cast(array, wanted), [f"{name} is cast from {array.dtype} to {wanted}, as the model computes."]
 
@@ -107,6 +102,12 @@ def _cast(array: np.ndarray, wanted: np.dtype) -> np.ndarray:
         return array.astype(wanted)
 
 
+def _telling_rows(targets: np.ndarray) -> np.ndarray:
+    """The first two rows (one would hide (1, n) against (n, 1)) and those with the smallest and the largest target."""
+    extremes = (int(place) // max(targets[0].size, 1) for place in (np.argmin(targets), np.argmax(targets)))
+    return np.array([0, min(1, len(targets) - 1), *(extremes if targets.size else ())])
+
+
 def _probe(model: Any, x: np.ndarray) -> np.ndarray:
     """The outputs for a few rows; the model is as it was afterwards."""
     with evaluating(model), interpreter(Overlay(QUIET, {})):
@@ -114,6 +115,17 @@ def _probe(model: Any, x: np.ndarray) -> np.ndarray:
     if not outputs.ndim or len(outputs) != len(x):
         raise ShapeError(f"the model gives shape {outputs.shape} for {len(x)} rows: a row must yield a row")
     return outputs
+
+
+def _try_loss(loss: Any, outputs: np.ndarray, y: np.ndarray, probed: np.ndarray, name: str) -> None:
+    """The loss of the probed rows: what it refuses is refused before training."""
+    try:
+        with interpreter(Overlay(QUIET, {})):
+            value = loss(face(outputs), face(y[probed]))
+    except IndexError as error:
+        raise _no_class(y, probed, outputs.shape[1] if outputs.ndim > 1 else 1, name) from error
+    if tuple(value.shape) != ():
+        raise ShapeError(f"the loss gives shape {tuple(value.shape)}: reduce it to one number, with rg.mean for example")
 
 
 def _as_targets(y: np.ndarray, outputs: np.ndarray, wanted: np.dtype, name: str) -> tuple[np.ndarray, list[str]]:
@@ -125,22 +137,14 @@ def _as_targets(y: np.ndarray, outputs: np.ndarray, wanted: np.dtype, name: str)
     return _cast(y, wanted), [f"{name} is cast from {y.dtype} to {wanted}, as the model computes."]
 
 
-def _check_labels(y: np.ndarray, outputs: np.ndarray, name: str) -> None:
-    """Integer targets are classes: each needs an output of its own."""
-    if y.dtype != INT:
-        return
-    classes = outputs.shape[1]
-    wrong = (y < 0) | (y >= classes)
-    if not wrong.any():
-        return
-    row = int(np.argmax(wrong.reshape(len(y), -1).any(axis=1)))
-    label = y[wrong].ravel()[0]
+def _no_class(y: np.ndarray, probed: np.ndarray, classes: int, name: str) -> DataError:
+    """The error for integer targets that are no classes of the model."""
     if classes == 1:
-        raise DataError(
+        return DataError(
             f"{name} holds whole numbers, which are taken for classes, and the model has one output: for regression "
             f"give floats of shape {(len(y), 1)}, for example y[:, None].astype('float32')"
         )
-    start = "; labels start at 0" if y.min() == 1 and y.max() == classes else ""
-    raise DataError(
-        f"{name} has label {label} in row {row}, but the model's {classes} outputs are 0 to {classes - 1}{start}"
-    )
+    row = next((row for row in probed if ((y[row] < 0) | (y[row] >= classes)).any()), probed[0])
+    label = next((v for v in np.ravel(y[row]) if not 0 <= v < classes), np.ravel(y[row])[0])
+    hint = "; labels start at 0" if y.min() == 1 and y.max() == classes else ""
+    return DataError(f"{name} has label {label} in row {row}, but the model's {classes} outputs are 0 to {classes - 1}{hint}")

@@ -73,7 +73,7 @@ class Run:
         self.trainer, self.plan, self.callbacks = trainer, plan, callbacks
         self.model, self.optimizer, self.history = trainer.model, trainer.optimizer, History()
         self.weights: dict[str, Cell] = trainer.weights
-        self.notes = (*data.notes, *(held.notes if held else ()))
+        self.notes = data.notes
         self.epoch = self.step = self.steps = 0
         self.reason: str | None = None
         self._data, self._held = data, held

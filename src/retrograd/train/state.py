@@ -9,6 +9,7 @@ from retrograd.core.cells import Cell, commit
 from retrograd.errors import ModelError
 from retrograd.nn.structure import structure_of
 from retrograd.ops.random import Generator, default_generator
+from retrograd.tensor.parameter import Parameter
 
 
 def cells_of(model: Any) -> dict[str, Cell]:
@@ -23,7 +24,7 @@ def weights_of(model: Any) -> dict[str, Cell]:
 
 def slots_of(optimizer: Any) -> dict[str, Cell]:
     """The slots and settings of an optimiser by name, those of `lr` and the step count among them."""
-    return dict(_cells_in(vars(optimizer), "", skip={id(p) for p in optimizer.parameters}))
+    return dict(_cells_in(vars(optimizer), ""))
 
 
 def generators_of(own: Generator) -> dict[str, Cell]:
@@ -31,17 +32,15 @@ def generators_of(own: Generator) -> dict[str, Cell]:
     return {"trainer": own, "default": default_generator}
 
 
-def _cells_in(value: Any, path: str, skip: set[int]) -> Iterator[tuple[str, Cell]]:
-    """The cells in nested dicts, lists and tuples, each with the keys that lead to it."""
+def _cells_in(value: Any, path: str) -> Iterator[tuple[str, Cell]]:
+    """The cells in nested dicts, lists and tuples but for parameters, each with the keys that lead to it."""
     if isinstance(value, Cell):
-        if id(value) not in skip:
+        if not isinstance(value, Parameter):
             yield path, value
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _cells_in(inner, f"{path}.{key}" if path else str(key), skip)
-    elif isinstance(value, (list, tuple)):
-        for place, inner in enumerate(value):
-            yield from _cells_in(inner, f"{path}.{place}" if path else str(place), skip)
+        return
+    inside = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, (list, tuple)) else ()
+    for key, inner in inside:
+        yield from _cells_in(inner, f"{path}.{key}" if path else str(key))
 
 
 def snapshot(cells: Mapping[str, Cell]) -> dict[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
@@ -189,12 +190,12 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
 
 def _basis(value: Any) -> Any:
     """All unit vectors of the shape of `value`, stacked."""
-    n = int(np.prod(value.shape, dtype=np.int64))
+    n = math.prod(value.shape)
     return reshape(np.eye(n, dtype=value.dtype), (n, *value.shape))
 
 
 def _size(values: Sequence[Any]) -> int:
-    return sum(int(np.prod(v.shape, dtype=np.int64)) for v in values)
+    return sum(math.prod(v.shape) for v in values)
 
 
 def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, mode: str | None = None) -> Callable[..., Any]:

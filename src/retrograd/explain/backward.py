@@ -1,0 +1,171 @@
+"""The way back: one sweep over what was recorded, watched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from retrograd.core.dispatch import QUIET, interpreter
+from retrograd.core.forward import backpropagate
+from retrograd.core.primitive import Primitive
+from retrograd.core.sweep import Node, sweep
+from retrograd.errors import RetrogradError
+from retrograd.explain.formulas import factor, is_pointwise, local_in_names
+
+from retrograd.explain.records import Contribution, Place, Step, Term, Value
+from retrograd.explain.recorder import Port, Recorder
+from retrograd.primitives.control import OfGraphs
+from retrograd.primitives.vocabulary import BOXES
+
+MANY = 100_000  # single terms of a step are taken only where its arrays are smaller
+
+
+class Watcher:
+    """Observes the sweep and completes the records."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.visits = count(1)
+
+    def __call__(self, node: Node, cotangent: Any, handed_on: Sequence[Any]) -> None:
+        if isinstance(node.prim, Port):
+            self.port(node, cotangent)
+        else:
+            self.step(node, cotangent, handed_on)
+
+    def step(self, node: Node, cotangent: Any, handed_on: Sequence[Any]) -> None:
+        """An operation has handed on its contributions."""
+        step = self.recorder.steps_of[node]
+        step.visit = next(self.visits)
+        step.upstream = list(cotangent) if node.prim.multi else [cotangent]
+        for value, arrived in zip(step.outputs, step.upstream, strict=True):
+            value.cotangent = arrived
+        assert node.parents is not None
+        for i, (parent, array) in enumerate(zip(node.parents, handed_on, strict=True)):
+            if parent is not None and array is not None:
+                value = step.operands[i]
+                value.received.append(Contribution(step, i, value, np.asarray(array)))
+                step.contributions.append(value.received[-1])
+
+    def port(self, node: Node, cotangent: Any) -> None:
+        """A cotangent crosses the border of a block."""
+        border = self.recorder.ports.get(node)
+        if border is None:  # a pick, or a stack: what they hand on is seen again at another border
+            return
+        inner, step, argument = border
+        whole = inner.cotangent = np.asarray(cotangent)
+        outer = inner.same_as
+        if outer is None or step is None:
+            return
+        contribution = Contribution(step, argument, outer, whole)
+        outer.received.append(contribution)
+        step.visit = step.visit or next(self.visits)
+        if argument < 0:
+            step.upstream.append(whole)
+        else:
+            step.contributions.append(contribution)
+
+
+def run_sweep(recorder: Recorder, outputs: Sequence[Any], seeds: Sequence[Any]) -> None:
+    """Sweep back from boxes of the recorder and complete the records."""
+    live = [(o.node, s) for o, s in zip(outputs, seeds, strict=True) if o.node is not None]
+    with interpreter(QUIET):
+        found = sweep([n for n, _ in live], [s for _, s in live], rule=backpropagate, observe=Watcher(recorder), keep=True)
+    for leaf, cotangent in found.items():
+        if leaf in recorder.leaves:
+            recorder.leaves[leaf].cotangent = np.asarray(cotangent)
+
+
+# Details of single steps ----------------------------------------------------------------------------------------------
+
+
+def trace_elements(values: Sequence[Value]) -> None:
+    """Choose the element of each value whose numbers are followed: the one that matters most."""
+    for v in values:
+        if v.array.shape and v.array.size:
+            weights = v.cotangent if v.cotangent is not None and np.any(v.cotangent) else v.array
+            sizes = np.nan_to_num(np.abs(np.asarray(weights, np.float64)), nan=np.inf)
+            v.traced = tuple(int(i) for i in np.unravel_index(int(np.argmax(sizes)), v.array.shape))
+
+
+def complete(step: Step, name_of_derivative: Any) -> None:
+    """Fill in the local derivatives of a step, in names and in numbers."""
+    prim = step.prim
+    if prim is None or step.inside or not step.outputs:
+        return
+    args = [v.array for v in step.operands]
+    out = step.outputs[0]
+    for c in step.contributions:
+        names = [v.name for v in step.operands]
+        c.local = local_in_names(prim, c.argument, names, out.name, name_of_derivative(out))
+        if is_pointwise(prim):
+            c.factor = factor(prim, c.argument, args, out.array)
+        c.terms = _terms(prim, c, args, out, step.upstream)
+
+
+def _terms(prim: Primitive, c: Contribution, args: list[Any], out: Value, upstream: Sequence[Any]) -> list[Term] | None:
+    """How the traced element of the receiver reaches each element of the output: upstream and local derivative."""
+    if prim.multi or max(out.array.size, c.value.array.size) > MANY or upstream[0] is None:
+        return None
+    if c.factor is not None and c.value.array.shape == out.array.shape:
+        at = c.value.traced
+        return [Term(at, float(upstream[0][at]), float(c.factor[at]))]
+    column = tangent_of(prim, args, out.array, c.argument, c.value.traced)
+    if column is None:
+        return None
+    places = np.argwhere(column != 0) if column.shape else np.zeros((1 if column else 0, 0), int)
+    return [
+        Term(at, float(upstream[0][at]), float(column[at])) for at in (tuple(int(i) for i in row) for row in places)
+    ]
+
+
+def tangent_of(prim: Primitive, args: Sequence[Any], out: Any, i: int, at: Place) -> np.ndarray | None:
+    """The derivative of every element of the output with respect to one element of argument `i`."""
+    if isinstance(prim, OfGraphs):
+        return None
+    unit = np.zeros(args[i].shape)
+    unit[at] = 1.0
+    tangents = [unit if j == i else None for j in range(len(args))]
+    try:
+        with interpreter(QUIET), np.errstate(all="ignore"):
+            found = prim.pushforward(BOXES, list(args), tangents, out)
+    except RetrogradError:
+        return None
+    return None if found is None else np.asarray(found)
+
+
+def products(prim: Primitive, args: Sequence[np.ndarray], out: np.ndarray, at: Place) -> list[tuple[float, float]] | None:
+    """The products that add up to element `at` of the output, where the operation is linear in one of its arguments.
+
+    The coefficients are what the derivative says they are; the list is given only if it adds up.
+    """
+    if prim.multi or isinstance(prim, OfGraphs) or max([out.size, *[a.size for a in args]]) > MANY:
+        return None
+    if out.dtype.kind != "f":
+        return None
+    unit = np.zeros(out.shape)
+    unit[at] = 1.0
+    floats = [i for i, a in enumerate(args) if a.dtype.kind == "f"]
+    try:
+        with interpreter(QUIET), np.errstate(all="ignore"):
+            needs = [True if i in floats else None for i in range(len(args))]
+            kept, kept_out = prim.keep(list(args), out)
+            pulled = prim.pullback(BOXES, unit, kept, kept_out, needs)
+    except RetrogradError:
+        return None
+    target = float(out[at])
+    for chosen in [[i] for i in reversed(floats)] + [floats[1:], floats]:
+        if any(pulled[i] is None for i in chosen) or not chosen:
+            continue
+        found = []
+        for i in chosen:
+            weights = np.asarray(pulled[i])
+            found += [(float(w), float(x)) for w, x in zip(weights.reshape(-1), args[i].reshape(-1), strict=True) if w != 0]
+        if found and abs(sum(w * x for w, x in found) - target) <= 1e-12 * max(1.0, sum(abs(w * x) for w, x in found)):
+            return found
+    return None
+
+

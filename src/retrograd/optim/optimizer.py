@@ -1,0 +1,418 @@
+"""`Optimizer`: one update rule with two faces, a pure pair and an object that updates parameters in place."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from retrograd.config import FLOAT64, INT
+from retrograd.core.box import Box
+from retrograd.core.cells import Cell, commit
+from retrograd.core.dispatch import Evaluate, Interpreter, current
+from retrograd.core.source import at_user_line
+from retrograd.core.tree import flatten, flatten_like, unflatten
+from retrograd.errors import CellError, ModelError, RetrogradError, TracingError
+from retrograd.graph.stage import innermost_stage
+from retrograd.nn.module import Module
+from retrograd.nn.state import constant, names, zero_grad
+from retrograd.ops.indexing import concrete
+from retrograd.ops.inputs import array_of, converted, face
+from retrograd.ops.shaping import zeros_like
+from retrograd.tensor.parameter import Buffer, Parameter, Setting, assign
+
+Schedule = Callable[[Any], Any]
+
+
+class Number:
+    """A number that an optimiser reads at every step, such as `lr`; assigning it never recompiles a program.
+
+    Reading gives the setting's cell, which computes like a number. A function that is assigned is a schedule: it is
+    called with the number of steps that were completed, and reading gives its present value.
+    """
+
+    __slots__ = ("low", "name", "scheduled")
+
+    def __init__(self, *, scheduled: bool = False, below: float = float("inf")) -> None:
+        self.scheduled = scheduled
+        self.low = below
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, optimizer: Any, owner: type | None = None) -> Any:
+        return self if optimizer is None else optimizer._number(self.name)
+
+    def __set__(self, optimizer: Any, value: Any) -> None:
+        optimizer._assign_number(self, value)
+
+
+class Optimizer(ABC):
+    """Base of the optimisers: what they share besides their update rule.
+
+    An optimiser made without parameters is the pure pair `init` and `update`. Given parameters first, it has cells of
+    its own for what it remembers of them (its slots) and for the step count, and `step` updates everything at once:
+    all or nothing, under `rg.jit` like anywhere else. Both give the same numbers, bit for bit.
+
+    To write one, subclass this, declare settings as `Number` attributes, and define `numbers` and `rule` with operators
+    and the functions of `retrograd.optim.numbers` only.
+
+    Args:
+        params: parameters, (name, parameter) pairs, or a module; None for the pure pair.
+        slots: the names of what is remembered for each parameter, of its shape and dtype.
+        settings: a value, or a schedule, for each `Number`.
+    """
+
+    _settings_of: ClassVar[dict[str, Number]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._settings_of = {n: v for k in reversed(cls.__mro__) for n, v in vars(k).items() if isinstance(v, Number)}
+
+    def __init__(self, params: Any, *, slots: Sequence[str] = (), **settings: Any) -> None:
+        self.slots = tuple(slots)
+        self._version = 0
+        self._settings = {name: Setting(0.0, name=name) for name in self._settings_of}
+        self._schedules: dict[str, Schedule] = {}
+        self._used: set[str] = set()  # settings that were ever other than 0: terms that the rule includes
+        for name, value in settings.items():
+            setattr(self, name, value)
+        self.parameters = None if params is None else _parameters(params, type(self).__name__)
+        cells = self.parameters or []
+        self._slots = [
+            tuple(Buffer(np.zeros(*_kind(p)), name=f"{p.name}.{slot}") for slot in self.slots) for p in cells
+        ]
+        self._steps = None if params is None else Buffer(np.asarray(0, INT), name="steps")
+        self._orders: dict[tuple[str, ...], list[int]] = {}
+
+    # The rule ---------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def numbers(self, read: Callable[[str], Any], steps: Any) -> Any:
+        """What the updates of all parameters share in one step.
+
+        Args:
+            read: gives a setting by name, as a Python float or a weak scalar.
+            steps: how many steps were completed, likewise.
+        """
+
+    @abstractmethod
+    def rule(self, numbers: Any, parameter: Any, gradient: Any, *slots: Any) -> tuple[Any, ...]:
+        """The new value of a parameter and of its slots; the arguments must not be changed in place."""
+
+    # Settings ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def steps(self) -> Any:
+        """How many steps were completed (int64)."""
+        return self._stateful("steps")._steps
+
+    def _number(self, name: str) -> Any:
+        schedule = self._schedules.get(name)
+        if schedule is None:
+            return self._settings[name]
+        return schedule(face(converted(array_of(self._stateful(name)._steps), FLOAT64), True))
+
+    def _assign_number(self, number: Number, value: Any) -> None:
+        name = number.name
+        if callable(value):
+            if not number.scheduled:
+                raise RetrogradError(f"{type(self).__name__}: only lr can be a schedule, {name} is a number")
+            self._tracing_refuses(f"a schedule for {name}")
+            self._schedules[name] = value
+            self._version += 1
+            return
+        if not isinstance(value, (Box, Cell)):
+            value = float(value)
+            if not 0.0 <= value < number.low:
+                upper = "" if number.low == float("inf") else f" and below {number.low:g}"
+                raise RetrogradError(f"{type(self).__name__}: {name} is at least 0{upper}, not {value}")
+        elif array_of(value).shape != ():
+            raise RetrogradError(f"{type(self).__name__}: {name} is a number, not an array of shape {value.shape}")
+        if name not in self._used and not (type(value) is float and value == 0.0):
+            self._tracing_refuses(f"the first {name} other than 0")
+            self._used.add(name)
+            self._version += 1
+        if self._schedules.pop(name, None) is not None:
+            self._version += 1
+        assign(self._settings[name], value if type(value) is float else converted(array_of(value), FLOAT64))
+
+    def _tracing_refuses(self, what: str) -> None:
+        active = current()
+        if not isinstance(active, Evaluate) and innermost_stage(active) is not None:
+            raise TracingError(f"{type(self).__name__}: {what} changes the program that is being traced; assign it before")
+
+    def _read_float(self, name: str, steps: float) -> float:
+        schedule = self._schedules.get(name)
+        if schedule is None:
+            return self._settings[name].array.item()  # type: ignore[no-any-return, union-attr]
+        return float(schedule(face(np.asarray(steps), True)))
+
+    def _read_box(self, name: str, steps: Any) -> Any:
+        schedule = self._schedules.get(name)
+        found = constant(self._settings[name]) if schedule is None else converted(array_of(schedule(steps)), FLOAT64)
+        return face(found, True)
+
+    def _shared(self, steps: Any, bare: bool) -> tuple[Any, Any]:
+        """(what the updates share, the next step count)."""
+        if bare:
+            done = float(steps)
+            return self.numbers(lambda name: self._read_float(name, done), done), np.asarray(int(steps) + 1, INT)
+        count = face(converted(array_of(steps), FLOAT64), True)
+        return self.numbers(lambda name: self._read_box(name, count), count), face(array_of(steps)) + 1
+
+    # The pure pair ----------------------------------------------------------------------------------------------------
+
+    def init(self, params: Any) -> dict[str, Any]:
+        """What is remembered before the first step.
+
+        Args:
+            params: a tree of arrays.
+
+        Returns:
+            ``{"step": 0, slot: a tree of zeros, ...}``.
+        """
+        leaves, structure = flatten(params)
+        values = [array_of(leaf) for leaf in leaves]
+        state = {slot: unflatten(structure, [zeros_like(v) for v in values]) for slot in self.slots}
+        return {"step": face(np.asarray(0, INT)), **state}
+
+    def update(self, grads: Any, state: Mapping[str, Any], params: Any) -> tuple[Any, dict[str, Any]]:
+        """One step.
+
+        Args:
+            grads: a tree like `params`; None in the place of an array leaves it as it is.
+            state: from `init`, or from the step before.
+            params: a tree of arrays.
+
+        Returns:
+            (new params, new state).
+        """
+        leaves, structure = flatten(params)
+        given = flatten_like(structure, grads, "the gradients")
+        kept = [flatten_like(structure, _slot(state, slot), f"slot {slot}") for slot in self.slots]
+        count = _bare(_slot(state, "step"))
+        rows = [[_bare(v) for v in row] for row in zip(leaves, given, *kept, strict=True)]
+        bare = isinstance(current(), Evaluate) and not any(isinstance(v, Box) for row in rows for v in (*row, count))
+        if not bare:
+            rows = [[v if v is None else face(v) for v in row] for row in rows]
+        shared, following = self._shared(count, bare)
+        for row in rows:
+            _check_gradient("the gradient of a parameter", row[0], row[1])
+        new = [row[:1] + row[2:] if row[1] is None else self.rule(shared, *row) for row in rows]
+        trees = [unflatten(structure, [face(_array(row[i])) for row in new]) for i in range(1 + len(self.slots))]
+        return trees[0], {"step": face(following), **dict(zip(self.slots, trees[1:], strict=True))}
+
+    # The stateful face ------------------------------------------------------------------------------------------------
+
+    def step(self, grads: Any = None) -> None:
+        """Update all parameters, slots and the step count, all or none.
+
+        A parameter without a gradient is left as it is, and so are its slots.
+
+        Args:
+            grads: what to use instead of the `.grad` of the parameters: a dict by path, as `rg.nn.value_and_grad` gives
+                it, or a list in the parameters' order.
+
+        Raises:
+            CellError: for a gradient of another shape or dtype.
+        """
+        cells = self._stateful("step").parameters
+        active = current()
+        bare = isinstance(active, Evaluate)
+        if grads is not None:
+            given = self._in_order(grads, bare)
+        elif bare:
+            given = [None if (g := c._grad) is None else g.array for c in cells]
+        else:
+            given = [constant(g) if active.read(g) is not None else None for g in (c.grad_cell for c in cells)]
+        if bare:
+            self._step_bare(cells, given)
+        else:
+            self._step_through(active, cells, given)
+
+    def _step_bare(self, cells: list[Parameter], given: list[Any]) -> None:
+        """The eager step, on ndarrays. It counts for every small model, hence the plain loops."""
+        shared, following = self._shared(self._steps.array, True)  # type: ignore[union-attr]
+        written: list[Cell] = [self._steps]  # type: ignore[list-item]
+        arrays = [following]
+        rule = self.rule
+        for cell, gradient, slots in zip(cells, given, self._slots, strict=True):
+            if gradient is not None:
+                written.append(cell)
+                written += slots
+                arrays += rule(shared, cell.array, gradient, *[s.array for s in slots])
+        if len(written) > 1:
+            commit(written, [_array(a) for a in arrays], lent=True)
+
+    def _step_through(self, active: Interpreter, cells: list[Parameter], given: list[Any]) -> None:
+        """The step of a trace: everything is computed, then everything assigned."""
+        if all(g is None for g in given):
+            return
+        assert self._steps is not None
+        shared, following = self._shared(constant(self._steps), False)
+        writes: list[tuple[Cell, Any]] = [(self._steps, following)]
+        for cell, gradient, slots in zip(cells, given, self._slots, strict=True):
+            if gradient is not None:
+                new = self.rule(shared, constant(cell), face(gradient), *[constant(s) for s in slots])
+                writes += zip((cell, *slots), new, strict=True)
+        for cell, value in writes:
+            active.assign(cell, value)
+
+    def zero_grad(self) -> None:
+        """Set the `.grad` of every parameter to None."""
+        zero_grad(self._stateful("zero_grad").parameters)
+
+    def _stateful(self, what: str) -> Any:
+        if self.parameters is None:
+            name = type(self).__name__
+            raise RetrogradError(
+                f"this {name} was made without parameters and has no {what}: use init and update, or give it the "
+                f"parameters first, rg.optim.{name}(model.parameters(), ...)"
+            )
+        return self
+
+    def _in_order(self, grads: Any, bare: bool) -> list[Any]:
+        """Gradients in the order of the parameters, checked; None where there is none."""
+        cells = self.parameters
+        assert cells is not None
+        if isinstance(grads, Mapping):
+            flat = dict(names(grads))
+            order = self._orders.get(key := tuple(flat))
+            if order is None:
+                order = self._orders[key] = _places(list(flat), [c.name for c in cells])
+            given: list[Any] = [None] * len(cells)
+            for place, g in zip(order, flat.values(), strict=True):
+                given[place] = g
+        else:
+            given = list(grads)
+            if len(given) != len(cells):
+                raise RetrogradError(f"step(grads): {len(given)} gradients for {len(cells)} parameters")
+        values = [None if g is None else _bare(g) if bare else array_of(g) for g in given]
+        for cell, value in zip(cells, values, strict=True):
+            if isinstance(value, Box) and bare:
+                value = concrete(value, "step(grads) needs numbers")
+            _check_gradient(f"the gradient of {cell.name}", cell, value)
+        return [v.value if isinstance(v, Box) and bare else v for v in values]
+
+    # What is saved ----------------------------------------------------------------------------------------------------
+
+    def _saved(self) -> dict[str, Cell]:
+        this = self._stateful("state")
+        found: dict[str, Cell] = {"steps": this._steps}
+        found.update({name: cell for name, cell in self._settings.items() if name not in self._schedules})
+        for i, slots in enumerate(self._slots):
+            found.update({f"{i}.{slot}": cell for slot, cell in zip(self.slots, slots, strict=True)})
+        return found
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """A copy of the step count, the settings and all slots: "steps", "lr", ..., "0.exp_avg" for the first parameter.
+
+        A schedule is a function and is not in it.
+        """
+        return {name: concrete(cell, "a state_dict holds numbers").copy() for name, cell in self._saved().items()}
+
+    def load_state_dict(self, values: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave.
+
+        Raises:
+            ModelError: naming everything that is missing, unknown, or of another shape. Nothing is loaded then.
+        """
+        cells = self._saved()
+        wrong = [f"missing: {n}" for n in cells if n not in values]
+        wrong += [f"unexpected: {n}" for n in values if n not in cells]
+        arrays = {}
+        for name in cells.keys() & values.keys():
+            assert (kind := cells[name].type) is not None
+            arrays[name] = array = np.array(values[name])
+            if array.shape != kind.shape or array.dtype != kind.dtype:
+                wrong.append(f"{name}: {array.dtype}{list(array.shape)} instead of {kind.dtype}{list(kind.shape)}")
+        if wrong:
+            listed = "\n  ".join(sorted(wrong))
+            raise ModelError(f"this state does not fit the {type(self).__name__}, nothing was loaded:\n  {listed}")
+        for name in self._settings:
+            if name in arrays:
+                setattr(self, name, float(arrays[name]))
+        rest = [name for name in arrays if name not in self._settings]
+        commit([cells[n] for n in rest], [arrays[n] for n in rest])
+
+    def __repr__(self) -> str:
+        shown = {n: "a schedule" if n in self._schedules else f"{c.array:g}" for n, c in self._settings.items()}
+        settings = ", ".join(f"{name}={text}" for name, text in shown.items())
+        if self.parameters is None:
+            return f"{type(self).__name__}({settings})"
+        total = sum(p.size for p in self.parameters)
+        return f"{type(self).__name__}({settings})   {len(self.parameters)} parameters, {total:,} numbers"
+
+
+def _parameters(params: Any, name: str) -> list[Parameter]:
+    """The parameters, each once.
+
+    Raises:
+        RetrogradError: if there are none, or something else is among them.
+    """
+    if isinstance(params, (int, float)):
+        raise RetrogradError(f"{name}: the parameters come first, then lr; the pure pair is {name}(lr={params})")
+    if isinstance(params, Parameter):
+        raise RetrogradError(f"{name}: give a list of parameters, [parameter]")
+    found: Iterable[Any] = params.parameters() if isinstance(params, Module) else params
+    cells: dict[Parameter, None] = {}
+    for p in found:
+        cell = p[1] if isinstance(p, tuple) and len(p) == 2 else p
+        if isinstance(cell, Box):
+            raise RetrogradError(f"{name}: tensors are immutable; make what is to be trained a rg.Parameter")
+        if not isinstance(cell, Parameter):
+            raise RetrogradError(f"{name}: parameters are rg.Parameter, not {type(cell).__name__}")
+        cells[cell] = None
+    if not cells:
+        raise RetrogradError(f"{name}: there are no parameters{at_user_line()}; an iterator can be used only once")
+    return list(cells)
+
+
+def _kind(cell: Cell) -> tuple[tuple[int, ...], np.dtype]:
+    assert cell.type is not None
+    return cell.type.shape, cell.type.dtype
+
+
+def _slot(state: Mapping[str, Any], slot: str) -> Any:
+    if slot not in state:
+        raise RetrogradError(f"the state has no {slot!r}; make it with init of the same optimiser")
+    return state[slot]
+
+
+def _bare(value: Any) -> Any:
+    """A concrete value that nothing follows as its ndarray; any other as it is."""
+    if value is None:
+        return None
+    value = array_of(value)
+    return value.value if isinstance(value, Box) and value.owner is None and value.node is None else value
+
+
+def _array(value: Any) -> Any:
+    """NumPy gives scalars where an operand had no axes."""
+    return np.asarray(value) if isinstance(value, np.generic) else value
+
+
+def _check_gradient(what: str, parameter: Any, gradient: Any) -> None:
+    if gradient is None:
+        return
+    if tuple(gradient.shape) != tuple(parameter.shape) or gradient.dtype != parameter.dtype:
+        raise CellError(
+            f"{what} is {gradient.dtype}{list(gradient.shape)}, the parameter {parameter.dtype}{list(parameter.shape)}"
+        )
+
+
+def _places(paths: list[str], known: list[str]) -> list[int]:
+    """For each path the place of its parameter; parameters may be named from further up: "encoder.0.weight"."""
+    suffixes = [n.removesuffix(paths[0]) for n in known if n.endswith(paths[0])] if paths else []
+    prefixes = [s for s in suffixes if not s or s.endswith(".")]
+    for prefix in sorted(prefixes, key=len):
+        wanted = [f"{prefix}{path}" for path in paths]
+        if all(known.count(name) == 1 for name in wanted):
+            return [known.index(name) for name in wanted]
+    raise RetrogradError(
+        f"step(grads): the gradients are for {', '.join(paths)}, the parameters are {', '.join(known)}; where names do "
+        "not tell them apart, give a list in the order of the parameters"
+    )

@@ -1,0 +1,179 @@
+"""The recipe behind ``retrograd train``: a fully connected network for a prepared table."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from retrograd import nn, optim
+from retrograd.data import Prepared
+from retrograd.errors import RetrogradError
+from retrograd.ops.random import Generator
+from retrograd.train import metrics
+from retrograd.train.callbacks import Callback
+from retrograd.train.history import History
+from retrograd.train.trained_model import TrainedModel, digest
+from retrograd.train.trainer import Trainer
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "gelu": nn.GELU, "silu": nn.SiLU,
+    "leaky_relu": nn.LeakyReLU, "softplus": nn.Softplus,
+}  # fmt: skip
+OPTIMIZERS = ("adam", "sgd")
+MOMENTUM = 0.9  # of sgd
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be chosen; the defaults were chosen on validation rows, see docs/decisions.
+
+    Attributes:
+        hidden: the width of each hidden layer; none makes the model linear.
+        activation: a name in `ACTIVATIONS`.
+        dropout: the probability with which a hidden value is left out in training.
+        optimizer: a name in `OPTIMIZERS`.
+        lr: the learning rate.
+        weight_decay: how strongly weights are drawn to zero.
+        batch_size: rows in a step.
+        epochs: the most epochs.
+        patience: epochs without a better validation loss after which training ends; the best epoch's weights are kept.
+        seed: of the weights, the dropout and the order of rows.
+    """
+
+    hidden: tuple[int, ...] = (128,)
+    activation: str = "relu"
+    dropout: float = 0.2
+    optimizer: str = "adam"
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    batch_size: int = 32
+    epochs: int = 200
+    patience: int = 20
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A trained model and what it makes of the rows it came from.
+
+    Attributes:
+        model: to keep.
+        outputs: the network's outputs for all rows of the table, in its order.
+        scores: measures on the test rows, `accuracy` or `r2` and `rmse` (in the target's unit); empty without any.
+        baseline: the same measure of a model that always says the most frequent class, or the mean.
+        confusion: int64 (classes, classes) on the test rows, true class by predicted one; None for regression.
+    """
+
+    model: TrainedModel
+    outputs: np.ndarray
+    scores: dict[str, float]
+    baseline: dict[str, float]
+    confusion: np.ndarray | None
+
+
+def network(inputs: int, outputs: int, settings: Settings, generator: Generator) -> nn.Sequential:
+    """Linear layers with the activation and dropout between them."""
+    layers: list[nn.Module] = []
+    for width in settings.hidden:
+        layers += [nn.Linear(inputs, width, generator=generator), ACTIVATIONS[settings.activation]()]
+        if settings.dropout:
+            layers.append(nn.Dropout(settings.dropout, generator=generator))
+        inputs = width
+    return nn.Sequential(*layers, nn.Linear(inputs, outputs, generator=generator))
+
+
+def train_table(
+    prepared: Prepared,
+    settings: Settings,
+    *,
+    source: str,
+    callbacks: Sequence[Callback] = (),
+    progress: bool = True,
+) -> Outcome:
+    """Train a network on a prepared table and measure it on the test rows.
+
+    Args:
+        prepared: the table's arrays and rows.
+        settings: see there.
+        source: what the table is called, for the record.
+        callbacks: told of the run.
+        progress: show it.
+
+    Raises:
+        TrainingDiverged: the loss became infinite or NaN.
+    """
+    classes, rows = prepared.preprocessor.classes, prepared.rows
+    generator = Generator(settings.seed)
+    model = network(prepared.x.shape[1], len(classes) or 1, settings, generator)
+    x = prepared.x.astype(np.float32)
+    y = prepared.y if classes else prepared.y.astype(np.float32)[:, None]
+    trainer = Trainer(
+        model,
+        nn.cross_entropy if classes else nn.mse_loss,
+        _optimizer(model, settings),
+        metrics=[metrics.accuracy] if classes else [metrics.r2],
+        callbacks=callbacks,
+        generator=generator,
+    )
+    held = (x[rows.validation], y[rows.validation]) if len(rows.validation) else None
+    history = trainer.fit(
+        x[rows.train],
+        y[rows.train],
+        settings.epochs,
+        batch_size=settings.batch_size,
+        validation=held,
+        early_stopping=settings.patience if held is not None else None,
+        progress=progress,
+    )
+    outputs = trainer.predict(x)
+    return _measured(prepared, model, outputs, history, {"source": source, **asdict(settings)})
+
+
+def _optimizer(model: nn.Module, settings: Settings) -> Any:
+    decay = {"weight_decay": settings.weight_decay}
+    if settings.optimizer == "sgd":
+        return optim.SGD(model.parameters(), lr=settings.lr, momentum=MOMENTUM, **decay)
+    if settings.optimizer == "adam":
+        return optim.Adam(model.parameters(), lr=settings.lr, **decay)
+    raise RetrogradError(f"there is no optimizer {settings.optimizer!r}: choose {' or '.join(OPTIMIZERS)}")
+
+
+def _measured(
+    prepared: Prepared, model: nn.Sequential, outputs: np.ndarray, history: History, record: dict[str, Any]
+) -> Outcome:
+    """The outcome: test scores beside those of a model that has learned nothing."""
+    preprocessor, rows = prepared.preprocessor, prepared.rows
+    scores, baseline, confusion = {}, {}, None
+    if len(rows.test):
+        scores, confusion = scored(preprocessor, outputs[rows.test], prepared.y[rows.test])
+        baseline, _ = scored(preprocessor, _knows_nothing(prepared, len(rows.test)), prepared.y[rows.test])
+    record.update(
+        hidden=list(record["hidden"]),
+        task=prepared.task.name,
+        target=preprocessor.target.name,
+        rows={part: len(getattr(rows, part)) for part in ("train", "validation", "test")},
+        test=scores,
+        inputs_sha256=digest(prepared.x),
+        outputs_sha256=digest(outputs),
+    )
+    return Outcome(TrainedModel(model, preprocessor, record, history), outputs, scores, baseline, confusion)
+
+
+def scored(
+    preprocessor: Any, outputs: np.ndarray, targets: np.ndarray
+) -> tuple[dict[str, float], np.ndarray | None]:
+    """Measures of outputs against encoded targets, amounts in the target's own unit; and the confusion matrix."""
+    if preprocessor.task == "classification":
+        return {"accuracy": metrics.accuracy(outputs, targets)}, metrics.confusion(outputs, targets)
+    found, wanted = preprocessor.decode_target(outputs[:, 0]), preprocessor.decode_target(targets)
+    return {"r2": metrics.r2(found, wanted), "rmse": metrics.rmse(found, wanted)}, None
+
+
+def _knows_nothing(prepared: Prepared, count: int) -> np.ndarray:
+    """Outputs of the training rows' most frequent class, or of their mean, which is 0 once standardised."""
+    classes = len(prepared.preprocessor.classes)
+    if not classes:
+        return np.zeros((count, 1))
+    shares = np.bincount(prepared.y[prepared.rows.train], minlength=classes)
+    return np.tile(shares.astype(np.float64), (count, 1))
