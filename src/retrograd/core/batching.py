@@ -46,11 +46,10 @@ class Batch(Interpreter):
         outs, flags = out
         return tuple(self.lanes(o) if f else o for o, f in zip(outs, flags, strict=True))
 
-    def assign(self, cell: Cell, value: Any, only_if: Any = None) -> None:
-        assert self.below is not None
+    def lowered(self, cell: Cell, value: Any, only_if: Any) -> tuple[Any, Any]:
         if self.owns(value) or self.owns(only_if):
             raise CellError(
                 f"{cell.name} was assigned a value that differs from lane to lane of a {self.describe()}. "
                 "Return the value, or use rg.nn.functional_call(..., mutable=True) and return the new state."
             )
-        self.below.assign(cell, value, only_if)
+        return value, only_if

@@ -20,6 +20,7 @@ import numpy as np
 
 from retrograd.core import box as _box
 from retrograd.core.box import Box
+from retrograd.core.cells import commit
 from retrograd.core.source import at_user_line, user_line
 from retrograd.core.sweep import Leaf, Node, Output
 from retrograd.errors import DTypeError, EscapedTracer, RetrogradError, ShapeError
@@ -37,6 +38,7 @@ class Interpreter:
     name = "an interpreter"
     recording = False  # whether `requires_grad` leaves are followed at this level
     shows_values = False  # whether Python may look at what its boxes hold
+    widens = False  # whether everything is float64 here, so that arrays from outside of another width are welcome
 
     def __init__(self, below: Interpreter | None) -> None:
         self.below = below
@@ -59,7 +61,16 @@ class Interpreter:
     def assign(self, cell: Cell, value: Any, only_if: Any = None) -> None:
         """Make `value` (or None) the value of `cell`; with `only_if`, a boolean scalar, only where it holds."""
         assert self.below is not None
-        self.below.assign(cell, value, only_if)
+        self.below.assign(cell, *self.lowered(cell, value, only_if))
+
+    def assign_all(self, changes: Sequence[tuple[Cell, Any, Any]]) -> None:
+        """`assign` for each (cell, value, only_if); eagerly, all or none of them."""
+        assert self.below is not None
+        self.below.assign_all([(c, *self.lowered(c, v, o)) for c, v, o in changes])
+
+    def lowered(self, cell: Cell, value: Any, only_if: Any) -> tuple[Any, Any]:
+        """What the level below is told to assign."""
+        return value, only_if
 
     def describe(self) -> str:
         """The transform and the line that made it, for messages."""
@@ -72,6 +83,15 @@ def lowest(interpreter: Interpreter) -> Base:
         assert interpreter.below is not None
         interpreter = interpreter.below
     return interpreter
+
+
+def widened(level: Interpreter | None) -> bool:
+    """Whether `level` stands on one that computes everything in float64."""
+    while level is not None:
+        if level.widens:
+            return True
+        level = level.below
+    return False
 
 
 class Base(Interpreter):
@@ -157,6 +177,24 @@ class Evaluate(Base):
             return tuple(asarray(o) for o in out)
         return out if type(out) is ndarray else asarray(out)
 
+    def process(self, prim: Primitive, args: Sequence[Any]) -> Any:
+        # What `Base.process` does, without the calls that do nothing here.
+        values, parents, followed = [], [], False
+        for arg in args:
+            node = None
+            if isinstance(arg, Box):
+                if arg.owner is not None:
+                    raise escaped(arg)
+                node = arg.node
+                arg = arg.value
+                if node is not None:
+                    followed = True
+            values.append(arg)
+            parents.append(node)
+        if followed and self.recording and prim.differentiable:
+            return record(prim, parents, values, self)
+        return self.perform(prim, values)
+
     def strip(self, boxed: Box) -> Any:
         return boxed.value
 
@@ -170,6 +208,13 @@ class Evaluate(Base):
         if only_if is not None and not bool(self._concrete(only_if)):
             return
         cell.rebind(None if value is None else self._concrete(value))
+
+    def assign_all(self, changes: Sequence[tuple[Cell, Any, Any]]) -> None:
+        kept = [(c, v) for c, v, only_if in changes if only_if is None or bool(self._concrete(only_if))]
+        arrays = [None if v is None else self._concrete(v) for _, v in kept]
+        for (cell, _), array in zip(kept, arrays, strict=True):
+            cell.check(array)
+        commit([c for c, _ in kept], arrays, lent=True)
 
     def _concrete(self, value: Any) -> Any:
         if not isinstance(value, Box):

@@ -60,9 +60,8 @@ class Forward(Interpreter):
             for i, (o, t) in enumerate(zip(out, tangent, strict=True))
         )
 
-    def assign(self, cell: Cell, value: Any, only_if: Any = None) -> None:
-        assert self.below is not None
-        self.below.assign(cell, primal(self, cell, value), self.split(only_if)[0])
+    def lowered(self, cell: Cell, value: Any, only_if: Any) -> tuple[Any, Any]:
+        return primal(self, cell, value), self.split(only_if)[0]
 
 
 def zeros_for(value: Any) -> Any:

@@ -35,6 +35,10 @@ class Overlay(Interpreter):
         assert self.below is not None
         return self.overlay[cell] if cell in self.overlay else self.below.read(cell)
 
+    def assign_all(self, changes: Sequence[tuple[Cell, Any, Any]]) -> None:
+        for cell, value, only_if in changes:
+            self.assign(cell, value, only_if)
+
     def assign(self, cell: Cell, value: Any, only_if: Any = None) -> None:
         if only_if is not None:
             old = self.read(cell)

@@ -87,6 +87,8 @@ class Primitive:
 
     def pullback(self, k: Any, ct: Any, args: Sequence[Any], out: Any, needs: Sequence[Any]) -> Sequence[Any]:
         """The cotangents of the arguments for which `needs` is not None, from whichever form is declared."""
+        if len(args) == 1 and self.linear:
+            return (self.transpose(ct, 0, args),)
         if self.linear:
             return [
                 self.transpose(ct, i, args) if i in self.linear and needs[i] is not None else None

@@ -58,9 +58,8 @@ class Reverse(Interpreter):
         with interpreter(self.below):
             return record(prim, parents, values, self)
 
-    def assign(self, cell: Cell, value: Any, only_if: Any = None) -> None:
-        assert self.below is not None
-        self.below.assign(cell, primal(self, cell, value), self.strip(only_if))
+    def lowered(self, cell: Cell, value: Any, only_if: Any) -> tuple[Any, Any]:
+        return primal(self, cell, value), self.strip(only_if)
 
 
 def primal(level: Any, cell: Cell, value: Any) -> Any:

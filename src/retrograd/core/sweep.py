@@ -54,6 +54,11 @@ class Leaf(Node):
         super().__init__(None, (), None, None)
         self.target = target
 
+    def collect(self, cotangent: Any, leaves: dict[Leaf, Any]) -> Sequence[Any]:
+        """Keep the cotangent; there is nobody to hand it on to."""
+        leaves[self] = cotangent
+        return ()
+
 
 class Output(Node):
     """Output `index` of a node that has several: gathers the cotangents of all `size` outputs for it."""
@@ -64,6 +69,10 @@ class Output(Node):
         super().__init__(None, (node,), None, None)
         self.index = index
         self.size = size
+
+    def collect(self, cotangent: Any, leaves: dict[Leaf, Any]) -> Sequence[Any]:
+        """The list of cotangents, one for each output, of which this knows one."""
+        return ([cotangent if i == self.index else None for i in range(self.size)],)
 
 
 Rule = Callable[[Node, Any], Sequence[Any]]
@@ -97,40 +106,33 @@ def sweep(
     waiting: dict[int, list[Any]] = {}  # order -> [node, sum of the cotangents that have arrived]
     youngest_first: list[int] = []
     leaves: dict[Leaf, Any] = {}
+    arrivals = zip(outputs, cotangents, strict=True)
 
-    def send(node: Node, cotangent: Any) -> None:
-        entry = waiting.get(node.order)
-        if entry is None:
-            waiting[node.order] = [node, cotangent]
-            heappush(youngest_first, node.order)
-        else:
-            entry[1] = add(entry[1], cotangent)
-
-    for node, cotangent in zip(outputs, cotangents, strict=True):
-        send(node, cotangent)
-
-    while youngest_first:
+    while True:
+        for parent, contribution in arrivals:
+            if parent is None or contribution is None:
+                continue
+            entry = waiting.get(parent.order)
+            if entry is None:
+                waiting[parent.order] = [parent, contribution]
+                heappush(youngest_first, parent.order)
+            else:
+                entry[1] = add(entry[1], contribution)
+        if not youngest_first:
+            return leaves
         node, cotangent = waiting.pop(heappop(youngest_first))
         parents = node.parents
-        if node.prim is None:  # a leaf, or one of several outputs
-            if type(node) is Output:
-                if parents is None:
-                    raise spent()
-                send(parents[0], [cotangent if i == node.index else None for i in range(node.size)])
-            else:
-                leaves[node] = cotangent
-            continue
         if parents is None:
             raise spent()
-        handed_on = rule(node, cotangent)
-        if observe is not None:
-            observe(node, cotangent, handed_on)
-        for parent, contribution in zip(parents, handed_on, strict=True):
-            if parent is not None and contribution is not None:
-                send(parent, contribution)
-        if not keep:
-            node.free()
-    return leaves
+        if node.prim is None:
+            handed_on = node.collect(cotangent, leaves)
+        else:
+            handed_on = rule(node, cotangent)
+            if observe is not None:
+                observe(node, cotangent, handed_on)
+            if not keep:
+                node.free()
+        arrivals = zip(parents, handed_on, strict=True)
 
 
 def add(a: Any, b: Any) -> Any:

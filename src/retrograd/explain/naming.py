@@ -139,18 +139,18 @@ def leaf_paths(tree: Any, name: str) -> Iterator[tuple[str, Any]]:
             yield from ((f"{name}.{i}", leaf) for i, leaf in enumerate(leaves))
 
 
-def names_in_scope(f: Callable[..., Any]) -> dict[int, str]:
-    """Id -> name of what the code of `f` takes from outside: its closure and the globals that it mentions."""
+def names_in_scope(f: Callable[..., Any]) -> dict[str, Any]:
+    """Name -> object of what the code of `f` takes from outside: its closure and the globals that it mentions."""
     plain = plain_function(f)
     if plain is None:
         return {}
-    found: dict[int, str] = {}
+    found: dict[str, Any] = {}
     for name in _mentioned(plain.__code__):
         if name in plain.__globals__:
-            found[id(plain.__globals__[name])] = name
+            found[name] = plain.__globals__[name]
     for name, cell in zip(plain.__code__.co_freevars, plain.__closure__ or (), strict=True):
         try:
-            found[id(cell.cell_contents)] = name
+            found[name] = cell.cell_contents
         except ValueError:  # not filled yet
             continue
     return found

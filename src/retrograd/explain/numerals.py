@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-FULL = 12  # an array with at most so many elements is shown whole
+FULL_ROW, FULL_MATRIX = 8, 6  # an array with at most so many elements is shown whole
 
 
 def number(x: Any, digits: int = 6) -> str:
@@ -45,7 +45,7 @@ def place(index: tuple[int, ...]) -> str:
 
 def is_small(array: np.ndarray) -> bool:
     """Whether an array is shown whole, on one line."""
-    return array.size <= FULL and array.ndim <= 2
+    return array.size <= (FULL_ROW if array.ndim < 2 else FULL_MATRIX) and array.ndim <= 2
 
 
 def array_text(array: np.ndarray, digits: int = 6) -> str:
@@ -59,6 +59,19 @@ def array_text(array: np.ndarray, digits: int = 6) -> str:
     kind = f"{array.dtype}[{', '.join(map(str, array.shape))}]"
     if array.size == 0 or array.dtype.kind == "b":
         return f"{kind}, {int(array.sum())} true" if array.size else f"{kind}, empty"
-    low, high = number(array.min(), digits), number(array.max(), digits)
-    middle = f", mean {number(array.mean(), digits)}" if array.dtype.kind == "f" else ""
-    return f"{kind} from {low} to {high}{middle}"
+    low, high = array.min(), array.max()
+    text = f"{kind} from {number(low, digits)} to {number(high, digits)}"
+    if array.dtype.kind != "f":
+        return text
+    mean = array.mean()
+    return f"{text}, mean {number(0.0 if abs(mean) < 1e-12 * max(abs(low), abs(high)) else mean, digits)}"
+
+
+def rows_text(array: np.ndarray, digits: int = 6) -> list[str]:
+    """A matrix of up to eight rows and columns, a row on each line; any other array on one line."""
+    if array.ndim != 2 or is_small(array) or not 0 < max(array.shape) <= 8:
+        return [array_text(array, digits)]
+    cells = [[number(x, digits) for x in row] for row in array]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    rows = ["[" + ", ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) + "]" for row in cells]
+    return [("[" if i == 0 else " ") + row + ("]" if i == len(rows) - 1 else ",") for i, row in enumerate(rows)]

@@ -175,7 +175,8 @@ def assembled(run: Run, recorder: Recorder, outs: Sequence[Any], *, check: bool,
     seeds = [np.ones(o.shape) if o.dtype.kind == "f" else None for o in outs]
     backward.run_sweep(recorder, outs, seeds)
     steps = [s for top in recorder.steps for s in top.walk()]
-    backward.trace_elements(list(recorder.values.values()))
+    steps += [s for step in steps for s in step.backward]
+    backward.trace_elements(steps, list(recorder.values.values()))
     for step in steps:
         _spell(step)
         backward.complete(step, lambda v: f"d{output}/d{v.name}")
@@ -227,7 +228,7 @@ def _name_outputs(f: Any, recorder: Recorder, outs: Sequence[Any]) -> tuple[str,
 def _spell(step: Step) -> None:
     """The formula of a step in names and, for one element, in numbers."""
     prim = step.prim
-    if prim is None or step.inside or not step.outputs:
+    if prim is None or step.title or not step.outputs:
         return
     names = [v.name for v in step.operands]
     label = getattr(prim, "label", "")
@@ -235,9 +236,9 @@ def _spell(step: Step) -> None:
     args = [v.array for v in step.operands]
     out = step.outputs[0]
     if is_pointwise(prim):
-        step.numbers = numbers_of(prim, args, out.traced)
-    else:
-        step.terms = backward.products(prim, args, out.array, out.traced)
+        step.numbers = numbers_of(prim, args, out.traced or ())
+    elif out.array.size:
+        step.terms = backward.products(prim, args, out.array, out.traced or ())
 
 
 def check_gradients(

@@ -18,7 +18,9 @@ from retrograd.explain import opening
 from retrograd.explain.naming import Site, call_site, target_of_line
 from retrograd.explain.records import Step, Value
 from retrograd.explain.widen import Widened, wide
+from retrograd.graph.ir import Graph
 from retrograd.primitives.arithmetic import Convert
+from retrograd.primitives.control import CustomVJP
 
 
 class Recorder(Widened):
@@ -26,16 +28,17 @@ class Recorder(Widened):
 
     Args:
         below: eager evaluation.
-        known: id -> name of what the program takes from outside.
+        known: name -> object of what the program takes from outside.
         sites: whether to look up the user's source lines.
     """
 
     name = "explain"
     keeps_declared_derivatives = True
 
-    def __init__(self, below: Interpreter, known: Mapping[int, str] | None = None, *, sites: bool = True) -> None:
+    def __init__(self, below: Interpreter, known: Mapping[str, Any] | None = None, *, sites: bool = True) -> None:
         super().__init__(below)
-        self.known = dict(known or {})
+        self.known = {id(x): name for name, x in (known or {}).items()}
+        self.arrays = [(name, x) for name, x in (known or {}).items() if isinstance(x, np.ndarray)]
         self.sites = sites
         self.steps: list[Step] = []
         self.leaves: dict[Leaf, Value] = {}
@@ -87,7 +90,7 @@ class Recorder(Widened):
                 raise escaped(arg)
             if isinstance(arg.node, Leaf) and isinstance(arg.node.target, Cell):
                 return self._leaf_outside(arg)
-            return self._constant(arg.value, arg.value)
+            return self._constant(arg.value, arg.value, self.known.get(id(arg), ""))
         return arg if is_weak_scalar(arg) else self._constant(arg, arg)
 
     def _leaf_outside(self, arg: Box) -> Box:
@@ -100,15 +103,22 @@ class Recorder(Widened):
             found = self._cells[cell] = self.enter(wide(arg.value), name, "captured", leaf=cell)
         return found
 
-    def _constant(self, array: Any, identity: Any) -> Box:
+    def _constant(self, array: Any, identity: Any, known: str = "") -> Box:
         key = id(identity)
         found = self._cells.get(key)
         if found is None or found[0] is not identity:
             array = wide(array)
-            known = self.known.get(key)
+            known = known or self._known_by_content(array)
             name = self.unique(known) if known else number(array) if not array.shape else self.unique("c")
             found = self._cells[key] = (identity, self.enter(array, name, "constant"))
         return found[1]
+
+    def _known_by_content(self, array: np.ndarray) -> str:
+        """The name of an array outside that holds the same: arrays are copied on their way in."""
+        for name, outside in self.arrays:
+            if outside.shape == array.shape and array.shape and np.array_equal(outside, array):
+                return name
+        return ""
 
     # Operations -------------------------------------------------------------------------------------------------------
 
@@ -140,7 +150,32 @@ class Recorder(Widened):
                 self.steps_of[own.node if own.node.prim is not None else own.node.parents[0]] = step
             found.append(own)
         self._finish(step, found)
+        if isinstance(prim, CustomVJP):
+            self._aside(f"{step.number}.", step.inside, prim.primal, [self.constant(a) for a in args])
         return tuple(found) if prim.multi else found[0]
+
+    def _aside(self, prefix: str, steps: list[Step], graph: Graph, args: Sequence[Any]) -> None:
+        """Write down the steps of a graph that nothing is differentiated through."""
+        sites, self.sites = self.sites, False
+        self._blocks.append((prefix, steps))
+        try:
+            with interpreter(self):
+                opening.equations(self, graph, args)
+        finally:
+            self._blocks.pop()
+            self.sites = sites
+
+    def declared_derivative(self, step: Step, node: Node) -> None:
+        """Write down how a declared derivative made its contributions; `node` has just been swept."""
+        prim = node.prim
+        residuals = [self._constant(r, r) for r in node.out]
+        arrived = [a if a is not None else np.zeros(v.array.shape) for a, v in zip(step.upstream, step.outputs, strict=True)]
+        cts = [self.enter(wide(a), f"upstream({v.name})", "constant") for a, v in zip(arrived, step.outputs, strict=True)]
+        self.closed = False
+        try:
+            self._aside(f"{step.number}.b", step.backward, prim.backward, [*residuals, *cts])
+        finally:
+            self.closed = True
 
     def described(self, arg: Any) -> Value:
         """The record of an argument."""
@@ -159,15 +194,18 @@ class Recorder(Widened):
 
     def _new_step(self, prim: Primitive | None, operands: list[Value], title: str = "") -> Step:
         prefix, steps = self._blocks[-1]
-        step = Step(f"{prefix}{len(steps) + 1}", prim, operands, title=title, site=self._site())
+        site = self._site() if prim is not None else None  # an iteration stands where its loop stands
+        step = Step(f"{prefix}{len(steps) + 1}", prim, operands, title=title, site=site)
         steps.append(step)
         return step
 
     def _site(self) -> Site | None:
+        if not self.sites:
+            return None
         if self._line is not None:
             line = self._line
             return Site(line, "", target_of_line(line.text), (len(self._blocks), id(self._blocks[-1][1]), line))
-        return call_site() if self.sites else None
+        return call_site()
 
     def _finish(self, step: Step, outs: Sequence[Box]) -> None:
         """Name the outputs of a step: as the user does, if the expression that ran is assigned to a name."""
@@ -226,11 +264,13 @@ class Recorder(Widened):
 
     def _finish_block(self, step: Step, ports: Sequence[Box]) -> None:
         site = step.site
-        target = site.target if site is not None and len(ports) == 1 and step.prim is not None else ""
+        shown = [p for p in ports if p.dtype.kind == "f"] or ports
+        target = site.target if site is not None and len(shown) == 1 and step.prim is not None else ""
         for i, port in enumerate(ports):
             value = self.value_of(port)
-            temporary = f"t{step.number}" + (f"[{i}]" if len(ports) > 1 else "")
-            value.name, value.kind = self.unique(target) if target else temporary, "step"
+            temporary = f"t{step.number}" + (f"[{i}]" if len(shown) > 1 else "" if port is shown[0] else f"'{i}")
+            value.name = self.unique(target) if target and port is shown[0] else temporary
+            value.kind = "step"
             step.outputs.append(value)
 
     def equation(self, prim: Primitive, args: Sequence[Any], line: Any) -> Any:
@@ -247,7 +287,7 @@ class Recorder(Widened):
         found = []
         for t in range(length):
             array = np.asarray(whole.value[t]).view()
-            value = self.values[id(array)] = Value(f"{outer.name}[{t}]", array, outer.kind)
+            value = self.values[id(array)] = Value(f"{outer.name}[{t}]", array, "part")
             own = None if node is None else Node(Pick(t), (node,), None, None)
             if own is not None:
                 self.ports[own] = value, None, 0
@@ -265,7 +305,7 @@ class Recorder(Widened):
         if any(b.node is not None for b in boxes):
             node = Node(STACK, tuple(b.node for b in boxes), None, None)
         out = box(array, self, node)
-        self.values[id(array)] = Value("ys", array, "step")
+        self.values[id(array)] = Value(f"t{self._blocks[-1][0].rstrip('.')}", array, "step")
         return out
 
     def array(self, value: Any) -> np.ndarray:

@@ -21,11 +21,12 @@ class Value:
     Attributes:
         name: what the explanation calls it: the user's own name where there is one.
         array: what it holds; float64 wherever it is floating.
-        kind: "argument", "parameter", "cell", "captured", "constant", "number" (written in the code) or "step".
+        kind: "argument", "parameter", "cell", "captured", "constant", "part" (an element of another value that a loop
+            takes), "number" (written in the code) or "step".
         leaf: a gradient is wanted for it.
         cotangent: the derivative of the output with respect to it; None where nothing arrived.
         received: what its consumers handed back, in the order in which the sweep added it up.
-        traced: the place of the element whose numbers are followed.
+        traced: the place of the element whose numbers are followed: from the result back, the one that matters most.
         same_as: the value outside a block that this one stands for inside it.
     """
 
@@ -35,12 +36,25 @@ class Value:
     leaf: bool = False
     cotangent: np.ndarray | None = None
     received: list[Contribution] = field(default_factory=list)
-    traced: Place = ()
+    traced: Place | None = None
     same_as: Value | None = None
 
     @property
     def is_float(self) -> bool:
         return self.array.dtype.kind == "f"
+
+    @property
+    def focus(self) -> Any:
+        """The traced element."""
+        return self.array[self.traced or ()]
+
+    def arrivals(self) -> Iterator[Contribution]:
+        """What single operations handed back, those inside blocks one by one."""
+        for c in self.received:
+            if c.inside is None:
+                yield c
+            else:
+                yield from c.inside.arrivals()
 
 
 @dataclass(eq=False, slots=True)
@@ -69,6 +83,7 @@ class Contribution:
         numbers: the local derivative of the traced element with its numbers plugged in, "" likewise.
         factor: the local derivative itself, for pointwise steps.
         terms: upstream times local, term by term, for the traced element of `value`; None where they were not taken.
+        inside: for a block, the value inside it that this comes from.
     """
 
     step: Step
@@ -79,6 +94,7 @@ class Contribution:
     numbers: str = ""
     factor: np.ndarray | None = None
     terms: list[Term] | None = None
+    inside: Value | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -91,11 +107,12 @@ class Step:
         operands: its arguments.
         outputs: its results.
         site: the user's source, where it is known.
-        title: what a block is ("call of layer", "iteration 2 of 10"); "" for an operation.
+        title: what a block is ("call of layer", "iteration 2 of 10"); "" for an operation. A block is differentiated
+            step by step; an operation as a whole.
         formula: the operation in names; numbers: the same for the traced element of the output, numbers plugged in.
         terms: for linear operations, the products (coefficient, element) that add up to the traced element.
-        inside: the steps of a block.
-        backward: the steps of a derivative that the user declared.
+        inside: the steps of a block; of an operation with a declared derivative, what it computes.
+        backward: the steps of a declared derivative.
         upstream: what arrived at the outputs, None where nothing did.
         contributions: what it handed back.
         visit: when the sweep came by, counted from 1; 0 if it never did.

@@ -9,212 +9,195 @@ from typing import Any
 import numpy as np
 
 from retrograd.explain.formulas import is_pointwise, local_in_numbers
-from retrograd.explain.numerals import array_text, is_small, number, place, signed
+from retrograd.explain.layout import Page, listed
+from retrograd.explain.numerals import array_text, number, place, rows_text, signed
 from retrograd.explain.program import Explanation
-from retrograd.explain.records import Contribution, Gradient, Step, Value
+from retrograd.explain.records import Check, Contribution, Gradient, Step, Value
 
 TERMS = 5  # so many products are written out; the rest is summed up
 
 
 def explanation_text(e: Explanation, digits: int, most: int | None) -> str:
     """See `Explanation.text`."""
-    parts = [_heading(e), _inputs(e, digits), Forward(e, digits, most).text()]
-    if any(s is not None for s in e.seeds) and any(g.value.cotangent is not None for g in e.gradients):
-        parts.append(Backward(e, digits, most).text())
-    parts += [_gradients(e, digits), _notes(e)]
-    return "\n".join(p for p in parts if p)
-
-
-def _heading(e: Explanation) -> str:
-    where = f", {Path(e.line.file).name}:{e.line.number}" if e.line else ""
-    title = f"{e.name}{where}, in float64"
-    return f"{title}\n{'=' * len(title)}\n"
-
-
-def _notes(e: Explanation) -> str:
-    return "".join(f"Note: {note}.\n" for note in e.notes)
-
-
-def table(rows: Iterable[Sequence[str]], indent: int = 2, gap: int = 2, limit: int = 44) -> list[str]:
-    """Rows with aligned columns; a cell longer than `limit` does not push the others."""
-    rows = [tuple(r) for r in rows]
-    widths: list[int] = []
-    for r in rows:
-        for i, cell in enumerate(r[:-1]):
-            widths += [0] * (i + 1 - len(widths))
-            if len(cell) <= limit:
-                widths[i] = max(widths[i], len(cell))
-    lines = []
-    for r in rows:
-        line = " " * indent
-        for i, cell in enumerate(r):
-            line += cell if i == len(r) - 1 else cell.ljust(widths[i]) + " " * gap
-        lines.append(line.rstrip())
-    return lines
-
-
-def _inputs(e: Explanation, digits: int) -> str:
-    if not e.inputs:
-        return ""
-    rows = [(v.name, v.kind, f"= {array_text(v.array, digits)}") for v in e.inputs]
-    return "\n".join(["Inputs", "", *table(rows), ""])
+    page = Page()
+    where = f" ({Path(e.line.file).name}:{e.line.number})" if e.line else ""
+    page.title(f"{e.name}{where}, computed in float64", "=")
+    if e.inputs:
+        page.title("Inputs")
+        for v in e.inputs:
+            first, *rest = rows_text(v.array, digits)
+            page.row(f"  {v.name}", v.kind, f"= {first}")
+            for row in rest:
+                page.row("", "", f"  {row}")
+    Forward(page, digits, most).write(e.steps)
+    if any(v.cotangent is not None for v in e.outputs):
+        Backward(page, e, digits, most).write()
+    if e.gradients:
+        _gradients(page, e, digits)
+    page.end()
+    for note in e.notes:
+        page.line()
+        page.line(f"Note: {note}.")
+    return page.text()
 
 
 class Forward:
     """The steps in order, under the source lines that made them."""
 
-    def __init__(self, e: Explanation, digits: int, most: int | None) -> None:
-        self.e, self.digits = e, digits
-        self.left = len(list(e.all_steps())) if most is None else most
-        self.rows: list[Any] = []  # a source line (text), or the columns of a step
+    def __init__(self, page: Page, digits: int, most: int | None) -> None:
+        self.page, self.digits, self.left = page, digits, most
         self.line: Any = None
 
-    def text(self) -> str:
-        self.steps(self.e.steps, "")
-        columns = [r for r in self.rows if isinstance(r, tuple)]
-        aligned = iter(table(columns, indent=4))
-        lines = [r if isinstance(r, str) else next(aligned) for r in self.rows]
-        return "\n".join(["Forward", "", *lines, ""])
+    def write(self, steps: Sequence[Step]) -> None:
+        self.page.title("Forward")
+        self.steps(steps, "  ")
 
     def steps(self, steps: Sequence[Step], indent: str) -> None:
-        for shown, step in elided(steps):
-            if shown:
-                self.rows.append(f"    {indent}... {shown}")
+        for note, step in elided(steps):
+            if step is None:
+                self.page.line(f"{indent}  {note}")
                 continue
-            if self.left <= 0:
-                self.rows.append("    ... and more: print(explanation.text(steps=None)) shows all")
-                return
-            self.left -= 1
-            self.source(step, indent)
-            if step.inside:
-                self.block(step, indent)
-            else:
-                self.operation(step, indent)
+            if self.left is not None:
+                if self.left <= 0:
+                    rest = len(steps) - steps.index(step)
+                    self.page.line(f"{indent}  ... {rest} more; .text(steps=None) shows all")
+                    return
+                self.left -= 1
+            line = step.site.line if step.site else None
+            if line is not None and line != self.line:
+                self.page.line(f"{indent}{Path(line.file).name}:{line.number}   {clipped(line.text)}")
+                self.line = line
+            self.step(step, f"{indent}  ")
 
-    def source(self, step: Step, indent: str) -> None:
-        line = step.site.line if step.site else None
-        if line is not None and line != self.line:
-            self.rows.append(f"  {indent}{Path(line.file).name}:{line.number}   {line.text}")
-        if line is not None:
-            self.line = line
-
-    def block(self, step: Step, indent: str) -> None:
-        outs = ", ".join(v.name for v in step.outputs)
-        self.rows.append(f"    {indent}{step.number}  {step.title}{f', gives {outs}' if outs else ''}:")
-        self.steps(step.inside, indent + "  ")
-        for v in step.outputs:
-            inner = f"= {v.same_as.name} " if v.same_as is not None and v.same_as.name != v.name else ""
-            self.rows.append(f"    {indent}{' ' * len(step.number)}  {v.name} {inner}= {array_text(v.array, self.digits)}")
-
-    def operation(self, step: Step, indent: str) -> None:
+    def step(self, step: Step, indent: str) -> None:
+        left = f"{indent}{step.number:>2}  "
+        names = ", ".join(v.name for v in step.outputs)
+        if step.title:
+            self.page.line(f"{left}{step.title}:")
+            self.steps(step.inside, indent + "  ")
+            for v in step.outputs:
+                if v.same_as is not None and origin(v).kind != "constant":
+                    self.page.row(f"{indent}    {v.name} = {v.same_as.name}", f"= {array_text(v.array, self.digits)}", "")
+            return
         out = step.outputs[0]
-        left = f"{indent}{step.number.rjust(2)}  {', '.join(v.name for v in step.outputs)} = {step.formula}"
+        plugged = self.plugged(step)
         if out.array.shape == ():
-            middle = self.plugged(step)
-            self.rows.append((left, f"= {middle}" if middle else "", f"= {number(out.array, self.digits)}"))
+            self.page.row(f"{left}{names} = {step.formula}", f"= {plugged}" if plugged else "", f"= {number(out.array, self.digits)}")
         else:
-            self.rows.append((left, f"= {array_text(out.array, self.digits)}", ""))
-            middle = self.plugged(step)
-            if middle and out.array.size:
-                name = f"{indent}      {out.name}{place(out.traced)}"
-                self.rows.append((name, f"= {middle}", f"= {number(out.array[out.traced], self.digits)}"))
+            self.page.row(f"{left}{names} = {step.formula}", f"= {array_text(out.array, self.digits)}", "")
+            if plugged and out.array.size:
+                name = f"{' ' * len(left)}{out.name}{place(out.traced or ())}"
+                self.page.row(name, f"= {plugged}", f"= {number(out.focus, self.digits)}")
         if step.note:
-            self.rows.append(f"    {indent}    ({step.note})")
+            self.page.line(f"{' ' * len(left)}({step.note})")
+        if step.inside:
+            self.page.line(f"{' ' * len(left)}which has a derivative of its own, and computes")
+            self.steps(step.inside, indent + "  ")
 
     def plugged(self, step: Step) -> str:
         """The formula of the traced element, with its numbers."""
-        if step.numbers:
-            return step.numbers
-        if step.terms is None:
-            return ""
-        return products_text(step.terms, self.digits)
+        if step.terms:
+            return sum_text([(forward_product(w, x, self.digits), w * x) for w, x in step.terms], self.digits)
+        return step.numbers
 
 
-def elided(steps: Sequence[Step]) -> Iterable[tuple[str, Any]]:
+def clipped(text: str, width: int = 88) -> str:
+    """A source line that fits."""
+    return text if len(text) <= width else f"{text[: width - 4]} ..."
+
+
+def elided(steps: Sequence[Step]) -> Iterable[tuple[str, Step | None]]:
     """The steps, with the iterations in the middle of a long loop left out."""
     loops = [s for s in steps if s.prim is None]
     middle = loops[2:-1] if len(loops) > 4 else []
+    left_out = set(map(id, middle))
     for step in steps:
         if middle and step is middle[0]:
-            first, last = middle[0].title.split()[1], middle[-1].title.split()[1]
-            yield f"iterations {first} to {last}: the same steps", None
-        if not middle or step not in middle:
+            yield f"... iterations between {middle[0].number} and {middle[-1].number}: the same steps", None
+        if id(step) not in left_out:
             yield "", step
 
 
-def products_text(terms: Sequence[tuple[float, float]], digits: int) -> str:
-    """A sum of products, a factor of one left out, the tail summed up."""
+def forward_product(w: float, x: float, digits: int) -> str:
+    """A product of a linear operation; a factor of one is left out."""
+    if w in (1, -1):
+        return signed(x, digits) if w == 1 else f"-{signed(x, digits)}"
+    return f"{signed(w, digits)} * {signed(x, digits)}"
 
-    def one(w: float, x: float) -> str:
-        if w == 1:
-            return signed(x, digits)
-        return f"-{signed(x, digits)}" if w == -1 else f"{signed(w, digits)} * {signed(x, digits)}"
 
-    shown = terms if len(terms) <= TERMS else terms[: TERMS - 1]
-    text = " + ".join(one(w, x) for w, x in shown)
-    if len(shown) < len(terms):
-        rest = sum(w * x for w, x in terms[len(shown) :])
-        text += f" + {signed(rest, digits)} ({len(terms) - len(shown)} more products)"
-    return text
+def sum_text(parts: Sequence[tuple[str, float]], digits: int) -> str:
+    """A sum: (text, value) of each part; of many the largest are written out."""
+    parts = [p for p in parts if p[1] != 0] or list(parts[:1])
+    if len(parts) <= TERMS:
+        return " + ".join(text for text, _ in parts)
+    shown = sorted(range(len(parts)), key=lambda i: -abs(parts[i][1]))[: TERMS - 1]
+    rest = sum(value for i, (_, value) in enumerate(parts) if i not in shown)
+    written = " + ".join(parts[i][0] for i in shown)
+    return f"{written} + {signed(rest, digits)} from {len(parts) - len(shown)} more"
 
 
 class Backward:
     """The sweep, in the order in which it went."""
 
-    def __init__(self, e: Explanation, digits: int, most: int | None) -> None:
-        self.e, self.digits = e, digits
-        visited = sorted((s for s in e.all_steps() if s.visit), key=lambda s: s.visit)
-        self.visited = visited
-        self.shown = set(map(id, visited if most is None else visited[:most]))
+    def __init__(self, page: Page, e: Explanation, digits: int, most: int | None) -> None:
+        self.page, self.e, self.digits, self.left = page, e, digits, most
         self.summed: set[int] = set()
-        self.rows: list[Any] = []
 
     def d(self, v: Value) -> str:
         """The name of the derivative with respect to a value."""
         return f"d{self.e.output}/d{v.name}"
 
-    def text(self) -> str:
+    def write(self) -> None:
+        self.page.title("Backward: upstream * local derivative = contribution, from the result back")
         for v, seed in zip(self.e.outputs, self.e.seeds, strict=True):
             if seed is not None and v.cotangent is not None:
-                self.rows.append(f"    start: {self.d(v)} = {array_text(seed, self.digits)}")
-        for step in self.visited:
-            if id(step) in self.shown:
-                self.step(step)
-        if len(self.shown) < len(self.visited):
-            self.rows.append(f"    ... and {len(self.visited) - len(self.shown)} more steps")
+                self.page.line(f"    start with {self.d(v)} = {array_text(seed, self.digits)}")
+        self.steps(self.e.steps, "  ")
         for g in self.e.gradients:
-            self.sums(g.value)
-        aligned = iter(table([r for r in self.rows if isinstance(r, tuple)], indent=4))
-        lines = [r if isinstance(r, str) else next(aligned) for r in self.rows]
-        head = "Backward: upstream * local derivative = contribution, from the result back to the inputs"
-        return "\n".join([head, "", *lines, ""])
+            self.sums(g.value, "  ")
 
-    def step(self, step: Step) -> None:
+    def steps(self, steps: Sequence[Step], indent: str) -> None:
+        visited = sorted((s for s in steps if s.visit), key=lambda s: s.visit)
+        for note, step in elided(visited):
+            if step is None:
+                self.page.line(f"{indent}  {note}")
+                continue
+            if self.left is not None:
+                if self.left <= 0:
+                    rest = len(visited) - visited.index(step)
+                    self.page.line(f"{indent}  ... {rest} more; .text(steps=None) shows all")
+                    return
+                self.left -= 1
+            self.step(step, f"{indent}  ")
+
+    def step(self, step: Step, indent: str) -> None:
         for v in step.outputs:
-            self.sums(v)
-        if step.inside or step.prim is None:
+            self.sums(v, indent)
+        left = f"{indent}{step.number:>2}  "
+        if step.title:
+            self.page.line(f"{left}{step.title}:")
+            self.steps(step.inside, indent + "  ")
             return
-        out = step.outputs[0]
-        self.rows.append((f"{step.number.rjust(2)}  {', '.join(v.name for v in step.outputs)} = {step.formula}", "", ""))
+        self.page.row(f"{left}{', '.join(v.name for v in step.outputs)} = {step.formula}", "", "")
+        if step.backward:
+            self.page.line(f"{' ' * len(left)}by its own derivative:")
+            Forward(self.page, self.digits, self.left).steps(step.backward, indent + "  ")
         for c in step.contributions:
-            self.contribution(step, c, out)
+            self.contribution(step, c, " " * len(left))
 
-    def contribution(self, step: Step, c: Contribution, out: Value) -> None:
-        several = len(c.value.received) > 1
-        left = f"      {self.d(c.value)} {'+=' if several else '= '} {self.d(out)} * {c.local}" if c.local else ""
-        if not left:
-            left = f"      {self.d(c.value)} {'+=' if several else '= '} ..."
-        if not is_pointwise(step.prim) and c.local:
-            left = f"      {self.d(c.value)} {'+=' if several else '= '} {c.local}"
-        scalar = c.array.shape == () and out.array.shape == ()
+    def contribution(self, step: Step, c: Contribution, indent: str) -> None:
+        out = step.outputs[0]
+        sign = "+=" if several(c.value) else " ="
+        rule = f"{self.d(out)} * {c.local}" if is_pointwise(step.prim) else c.local or "what its derivative says"
+        left = f"{indent}{self.d(c.value)} {sign} {rule}"
         numbers = self.numbers(step, c, out)
-        if scalar:
-            self.rows.append((left, f"= {numbers}" if numbers else "", f"= {number(c.array, self.digits)}"))
+        if c.array.shape == ():
+            self.page.row(left, f"= {numbers}" if numbers else "", f"= {number(c.array, self.digits)}")
             return
-        self.rows.append((left, f"= {array_text(c.array, self.digits)}", ""))
+        self.page.row(left, f"= {array_text(c.array, self.digits)}", "")
         if numbers and c.array.size:
-            at = c.value.traced
-            self.rows.append((f"        at {place(at) or 'the one element'}:", f"= {numbers}", f"= {number(c.array[at], self.digits)}"))
+            at = c.value.traced or ()
+            self.page.row(f"{indent}  at {place(at)}", f"= {numbers}", f"= {number(c.array[at], self.digits)}")
 
     def numbers(self, step: Step, c: Contribution, out: Value) -> str:
         """Upstream times local derivative for the traced element."""
@@ -225,50 +208,68 @@ class Backward:
             args = [v.array for v in step.operands]
             local = local_in_numbers(step.prim, c.argument, args, out.array, t.at, self.digits)
             return f"{signed(t.upstream, self.digits)} * {local}"
-        return products_text([(t.upstream, t.local) for t in c.terms], self.digits) if c.terms else "0"
+        products = [(f"{signed(t.upstream, self.digits)} * {signed(t.local, self.digits)}", t.product) for t in c.terms]
+        return sum_text(products, self.digits) if products else "0"
 
-    def sums(self, v: Value) -> None:
+    def sums(self, v: Value, indent: str) -> None:
         """At a fan-out the contributions add up: show the sum once all of them are there."""
-        if len(v.received) < 2 or id(v) in self.summed or v.cotangent is None:
+        arrived = list(v.arrivals())
+        if len(arrived) < 2 or id(v) in self.summed or v.cotangent is None:
             return
         self.summed.add(id(v))
-        left = f"      {self.d(v)}"
-        steps = " and ".join(dict.fromkeys(c.step.number for c in v.received))
+        left = f"{indent}    {self.d(v)}"
+        whence = f"(sum over steps {listed(list(dict.fromkeys(c.step.number for c in arrived)))})"
         if v.array.shape == ():
-            parts = " + ".join(signed(c.array, self.digits) for c in v.received)
-            self.rows.append((left, f"= {parts}", f"= {number(v.cotangent, self.digits)}   (sum over steps {steps})"))
+            parts = sum_text([(signed(c.array, self.digits), float(c.array)) for c in arrived], self.digits)
+            self.page.row(left, f"= {parts}", f"= {number(v.cotangent, self.digits)}  {whence}")
         else:
-            self.rows.append((left, f"= {array_text(np.asarray(v.cotangent), self.digits)}", f"(sum over steps {steps})"))
+            self.page.row(left, f"= {array_text(np.asarray(v.cotangent), self.digits)}", whence)
 
 
-def _gradients(e: Explanation, digits: int) -> str:
-    if not e.gradients:
-        return ""
-    rows: list[tuple[str, ...]] = [("", "gradient", "finite difference", "")]
+def origin(v: Value) -> Value:
+    """The value that `v` stands for, across all borders."""
+    while v.same_as is not None:
+        v = v.same_as
+    return v
+
+
+def several(v: Value) -> bool:
+    """Whether more than one contribution goes into the derivative of `v`, or of what it stands for."""
+    here: Value | None = v
+    while here is not None:
+        if len(here.received) > 1:
+            return True
+        here = here.same_as
+    return False
+
+
+def _gradients(page: Page, e: Explanation, digits: int) -> None:
     wide = max(digits, 10)
+    page.title("Gradients")
+    if any(g.checks for g in e.gradients):
+        page.row("", "", "gradient", "finite difference", "")
     for g in e.gradients:
         name = f"d{e.output}/d{g.value.name}"
-        if not g.checks:
-            rows.append((name, array_text(g.array, digits), "", ""))
-        elif not is_small(g.array):
-            rows.append((name, array_text(g.array, digits), "", ""))
-        rows += [
-            (f"{name}{place(c.at)}", number(c.gradient, wide), number(c.difference, wide), _verdict(c)) for c in g.checks
-        ] if False else [
-            (f"{name}{place(c.place)}", number(c.gradient, wide), number(c.difference, wide), _verdict(c)) for c in g.checks
-        ]
-        rows += _unchecked(g, name)
-    return "\n".join(["Gradients", "", *table(rows), ""])
+        if len(g.checks) < g.array.size or not g.checks:
+            first, *rest = rows_text(g.array, digits)
+            page.row(f"  {name}", "", f"= {first}")
+            for row in rest:
+                page.row("", "", f"  {row}")
+        for c in g.checks:
+            page.row(f"  {name}{place(c.place)}", "", number(c.gradient, wide), number(c.difference, wide), verdict(c))
+        _unchecked(page, g)
 
 
-def _unchecked(g: Gradient, name: str) -> list[tuple[str, ...]]:
+def _unchecked(page: Page, g: Gradient) -> None:
     rest = g.array.size - len(g.checks)
-    return [(f"  ({rest} more elements)", "", "", "")] if g.checks and rest else []
+    if g.checks and rest:
+        page.line(f"    ({rest} more element{'s' if rest > 1 else ''})")
 
 
-def _verdict(c: Any) -> str:
+def verdict(c: Check) -> str:
+    """What the comparison says."""
     if c.kink:
-        return "at a kink" + ("" if c.agrees else ", outside the slopes of both sides: WRONG")
+        return "at a kink" if c.agrees else "at a kink, and outside the slopes of its two sides: WRONG"
     if not np.isfinite(c.difference):
-        return "no finite difference could be taken"
+        return "no finite difference can be taken here"
     return f"agree to {c.error:.0e}" if c.agrees else f"DISAGREE by {c.error:.1e}"

@@ -61,6 +61,7 @@ class Widened(Interpreter):
 
     name = "a float64 replay"
     shows_values = True  # Python may look at numbers: they are there
+    widens = True
     keeps_declared_derivatives = False  # whether a custom_vjp has to stay one step
 
     def __init__(
@@ -146,6 +147,10 @@ class Widened(Interpreter):
 
     def read(self, cell: Cell) -> Any:
         return self.peek(cell)
+
+    def assign_all(self, changes: Sequence[tuple[Cell, Any, Any]]) -> None:
+        for cell, value, only_if in changes:
+            self.assign(cell, value, only_if)
 
     def assign(self, cell: Cell, value: Any, only_if: Any = None) -> None:
         if only_if is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,11 +29,13 @@ def interpret(graph: Graph, args: Sequence[Any]) -> list[Any]:
 class Watch:
     """How far a program got: what is committed when it is interrupted.
 
-    `at` is the equation that runs; `carry`, once a loop there has completed an iteration, what it carries.
+    `at` is the equation that runs (-1 for a loop that runs by itself); `carries` has, for each loop among those that
+    `wanted` names, what it carried after the last iteration it completed.
     """
 
+    wanted: frozenset[int]
     at: int = -1
-    carry: list[Any] | None = None
+    carries: dict[int, Sequence[Any]] = field(default_factory=dict)
     slots: list[Any] | None = None
 
     def value_of(self, graph: Graph, operand: Any) -> Any:
@@ -57,7 +59,7 @@ def evaluate(graph: Graph, args: Sequence[Any], watch: Watch | None = None) -> l
         watch.slots = slots
     for number, (prim, operands, outs, drops) in enumerate(steps):
         if watch is not None:
-            watch.at, watch.carry = number, None
+            watch.at = number
         values = [slots[i] for i in operands]
         try:
             out = prim.evaluate(*values)

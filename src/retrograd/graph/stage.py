@@ -6,7 +6,8 @@ arrays and boxes of the levels below, and cells, which it maps to values of its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,9 @@ class CellUse:
     absent: bool = False  # read while absent at entry
     value: Any = None
     written: bool = False
+    seen: Any = None  # what a read after an assignment gives
     guard: Any = None  # written only where this boolean holds
+    flag: Cell | None = None  # in a loop body: holds whether any iteration so far has written
     carried_absent: bool = False  # absent at entry of a loop body that adds to it: enters as zeros
 
 
@@ -49,7 +52,8 @@ class LoopRecord:
     """A loop at the top of a trace, and what the cells held around it: what is committed if it is interrupted."""
 
     equation: int
-    cells: list[tuple[Cell, Any]] = field(default_factory=list)  # cell, ("out", j) or a value before the loop
+    before: list[tuple[Cell, Any]]  # cells that the loop leaves alone, and what they hold
+    after: list[tuple[Cell, Any, Any]]  # cell, place in the carry as ("carry", i) or None, and the place of a condition
 
 
 class Stage(Base):
@@ -144,10 +148,12 @@ class Stage(Base):
         """The use of `cell`, which is thereby read."""
         use = self.cells.get(cell)
         if use is None:
+            assert self.below is not None
             use = self.cells[cell] = CellUse()
             type = self.peek_outside(cell)
             if type is None:
                 use.absent = True
+                self.below.read(cell)  # the trace around this one depends on the absence, too
             else:
                 entry = self.add_input(type, cell if cell.requires_grad and self.recording else None)
                 self.extras.append(cell)
@@ -159,7 +165,25 @@ class Stage(Base):
         return peek(self.below, cell)
 
     def read(self, cell: Cell) -> Any:
-        return self.use(cell).value
+        use = self.use(cell)
+        if not use.written:
+            return use.value
+        if use.seen is None and use.value is not None:
+            use.seen = self._reread(cell, use.value)
+        return use.seen
+
+    def _reread(self, cell: Cell, value: Any) -> Any:
+        """An assigned value as the rest of the trace reads it: assigning is `stop_gradient`, and it is a new leaf."""
+        followed = cell.requires_grad and self.recording
+        if isinstance(value, Box) and value.dtype.kind == "f":
+            value = self.perform(REGISTRY["stop_gradient"].of(), [value])
+        elif followed:
+            value = self.capture(np.asarray(value))
+        return box(value.value, self, Leaf(cell), value.weak) if followed else value
+
+    def assign_all(self, changes: Sequence[tuple[Cell, Any, Any]]) -> None:
+        for cell, value, only_if in changes:
+            self.assign(cell, value, only_if)
 
     def assign(self, cell: Cell, value: Any, only_if: Any = None) -> None:
         if only_if is not None and isinstance(only_if, Box):
@@ -171,11 +195,22 @@ class Stage(Base):
             value = self.strip(value if value.owner is self else self.foreign(value))
         cell.check(value)
         use = self.cells.setdefault(cell, CellUse())
-        use.value, use.written, use.guard = value, True, None
+        use.value, use.written, use.guard, use.seen = value, True, None, None
+        if use.flag is not None and value is not None:
+            self.assign(use.flag, np.asarray(True))
 
     def _assign_where(self, cell: Cell, value: Any, only_if: Any) -> None:
+        if self.body and value is not None:
+            self.accumulate_into(cell, type_of(value).strong())
         old = self.read(cell)
-        if old is not None and value is not None:
+        use = self.cells[cell]
+        if use.carried_absent and value is not None and (use.flag is not None or not use.written):
+            flag = use.flag or Cell(np.asarray(False), name=f"whether {cell.name} was assigned")
+            before = self.read(flag)
+            self.assign(cell, apply(REGISTRY["where"].of(), only_if, value, old))
+            self.assign(flag, apply(REGISTRY["logical_or"].of(), before, only_if))
+            use.flag = flag
+        elif old is not None and value is not None:
             self.assign(cell, apply(REGISTRY["where"].of(), only_if, value, old))
         elif old is None and value is not None:
             self.assign(cell, value)
@@ -185,8 +220,16 @@ class Stage(Base):
 
     def accumulate_into(self, cell: Cell, type: ArrayType) -> None:
         """Before a `.grad` that is absent at entry of a loop body is added to: it comes round, zeros at first."""
-        use = self.cells.get(cell)
-        if self.body and use is None and self.peek_outside(cell) is None:
+        if cell in self.cells:
+            return
+        level = self.below
+        while level is not None and not isinstance(level, Stage) and cell not in getattr(level, "overlay", ()):
+            level = level.below
+        if isinstance(level, Stage):
+            level.accumulate_into(cell, type)
+        if self.body and self.peek_outside(cell) is None:
+            assert self.below is not None
+            self.below.read(cell)  # the trace around this one depends on the absence
             entry = self.add_input(type)
             self.extras.append(cell)
             self.cells[cell] = CellUse(entry=entry.value, value=entry, carried_absent=True)

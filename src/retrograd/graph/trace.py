@@ -13,6 +13,7 @@ from retrograd.core.box import Box
 from retrograd.core.cells import Cell
 from retrograd.core.dispatch import current, interpreter
 from retrograd.core.types import ArrayType
+from retrograd.errors import CellError
 from retrograd.graph.ir import Graph
 from retrograd.graph.stage import Argument, CellUse, Stage, innermost_stage, peek, refuse_sweep
 
@@ -126,6 +127,11 @@ def trace(
             written: list[Cell] = []
             cleared: list[Cell] = []
             for cell, use in stage.cells.items():
+                if stage.body and use.absent and use.written and use.value is not None:
+                    raise CellError(
+                        f"{cell.name} has no value where {name} begins and has one after an iteration, so the second "
+                        "iteration would not be like the first, which was traced: assign it before the loop"
+                    )
                 if use.written:
                     (cleared if use.value is None else written).append(cell)
             guarded = [c for c in written if stage.cells[c].guard is not None]

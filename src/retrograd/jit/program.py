@@ -39,7 +39,7 @@ class Program:
         self.states += [CONSTANT] * (len(self.traced.graph.outputs) - len(self.states))
         self.primitive = Call(self.traced.graph, self.label)
         self.cells = sorted({*self.traced.cell_types, *self.traced.written, *self.traced.cleared}, key=id)
-        pinned = [v for r in stage.loops for _, v in r.cells if isinstance(v, Box)]
+        pinned = [v for r in stage.loops for _, v in r.before if isinstance(v, Box)]
         self.traced.graph.derived["pinned"] = tuple(v.value for v in pinned if isinstance(v.value, Var))
 
     def __call__(self, args: Sequence[Any]) -> Any:
@@ -88,7 +88,7 @@ class Program:
         """Eagerly at the base, nothing recorded: straight on arrays; cells are not lent by this."""
         extras = [_array(e) for e in self.traced.extras]
         values = [*[_bare(a) for a in args], *extras]
-        watch = Watch()
+        watch = Watch(frozenset(r.equation for r in self.traced.stage.loops))
         token = WATCH.set(watch)
         try:
             outs = evaluate(self.traced.graph, values, watch)
@@ -103,7 +103,7 @@ class Program:
     def _commit(self, outs: Sequence[Any], values: Sequence[Any]) -> None:
         """All cells at once. An array that is somebody else's too is copied; a result that is a cell's is lent."""
         n = self.traced.n_results
-        taken = {id(v) for v in values} | {id(o) for o in outs[:n]}
+        taken = {id(v) for v in values} | {id(b) for o in outs[:n] for b in _bases(o)}
         fresh = []
         for o in outs[n : n + len(self.traced.written)]:
             own = o.flags.owndata and o.flags.writeable and id(o) not in taken
@@ -121,20 +121,28 @@ class Program:
 
     def _commit_iteration(self, watch: Watch) -> None:
         """After an interrupt inside a loop at the top: cells as its last completed iteration left them."""
-        record = next((r for r in self.traced.stage.loops if r.equation == watch.at), None)
-        if record is None or watch.carry is None:
+        record = next((r for r in reversed(self.traced.stage.loops) if r.equation in watch.carries), None)
+        if record is None:
             return
-        cells, arrays = [], []
-        for cell, value in record.cells:
+        carry = watch.carries[record.equation]
+
+        def array_of(value: Any) -> Any:
             if isinstance(value, tuple):
-                array = watch.carry[value[1]]
-            elif isinstance(value, Box):
-                array = watch.value_of(self.traced.graph, value.value)
-            else:
-                array = value
-            cells.append(cell)
-            arrays.append(None if array is None else np.array(array))
-        commit(cells, arrays)
+                return np.array(carry[value[1]])
+            if isinstance(value, Box):
+                value = watch.value_of(self.traced.graph, value.value)
+            return None if value is None else np.array(value)
+
+        kept = [(c, v) for c, v, only_if in record.after if only_if is None or bool(array_of(only_if))]
+        changes = [(c, array_of(v)) for c, v in [*record.before, *kept]]
+        commit([c for c, _ in changes], [v for _, v in changes])
+
+
+def _bases(array: Any) -> Iterator[Any]:
+    """The array, and what it is a view of."""
+    while array is not None:
+        yield array
+        array = getattr(array, "base", None)
 
 
 def _spent(array: Any) -> Any:

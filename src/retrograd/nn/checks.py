@@ -8,6 +8,7 @@ import numpy as np
 
 from retrograd.config import INT
 from retrograd.core.box import Box
+from retrograd.core.dispatch import current, widened
 from retrograd.core.source import at_user_line
 from retrograd.core.types import is_weak_scalar
 from retrograd.errors import DTypeError, RetrogradError, ShapeError
@@ -37,7 +38,7 @@ def same_width(what: str, x: Any, dtype: np.dtype) -> Any:
     """
     if x.dtype == dtype and not is_weak(x):
         return x
-    if x.dtype.kind != "f" or is_weak(x):
+    if x.dtype.kind != "f" or is_weak(x) or widened(current()):
         return converted(x, dtype)
     raise DTypeError(
         f"{what}: the input is {x.dtype} and the parameters are {dtype}{at_user_line()}. Layers do not convert floats: "
@@ -66,7 +67,8 @@ def pair(what: str, input: Any, target: Any) -> tuple[Any, Any]:
     """
     input = float_input(what, input)
     target = number_or_array(target, input.dtype)
-    if target.dtype.kind == "f" and not is_weak(target) and not is_weak(input) and target.dtype != input.dtype:
+    differ = target.dtype.kind == "f" and not is_weak(target) and not is_weak(input) and target.dtype != input.dtype
+    if differ and not widened(current()):
         raise DTypeError(
             f"{what}: the prediction is {input.dtype} and the target {target.dtype}{at_user_line()}. Losses do not "
             f"convert floats: give target.astype({input.dtype.name!r}), or compute the prediction in {target.dtype}"

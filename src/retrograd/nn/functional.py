@@ -75,8 +75,7 @@ def _hand_down(level: Overlay, given: Mapping[Cell, Any], kept: set[Cell]) -> No
                 f"{cell.name} was assigned during a call that was given a value for it. "
                 "rg.nn.functional_call(..., mutable=True) returns the new value."
             )
-    for cell, value in passed.items():
-        current().assign(cell, value)
+    current().assign_all([(cell, value, None) for cell, value in passed.items()])
 
 
 def value_and_grad(model: Module, loss_fn: Callable[..., Any], has_aux: bool = False) -> Callable[..., Any]:

@@ -117,15 +117,7 @@ def by_cell(what: str, structure: Structure, tree: Mapping[str, Any]) -> dict[Ce
 
 def assign_all(values: Mapping[Cell, Any]) -> None:
     """Assign every cell its value through the current interpreter; at the eager top level all or none."""
-    active = current()
-    if not isinstance(active, Evaluate):
-        for cell, value in values.items():
-            active.assign(cell, value)
-        return
-    arrays = [concrete(v, "a cell holds numbers") if isinstance(v, Box) else v for v in values.values()]
-    for cell, array in zip(values, arrays, strict=True):
-        cell.check(array)
-    commit(list(values), arrays, lent=True)
+    current().assign_all([(cell, value, None) for cell, value in values.items()])
 
 
 def zero_grad(cells: Iterable[Cell]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from retrograd.config import default_float
+from retrograd.core.box import Box
 from retrograd.core.dispatch import apply, apply2
 from retrograd.errors import ShapeError
 from retrograd.ops import inputs
@@ -61,15 +62,10 @@ def affine(x: Any, weight: Any, bias: Any, /) -> Any:
         weight: (out, in).
         bias: (out,).
     """
-    values = [array_of(v) for v in (x, weight, bias)]
-    dtype = values[1].dtype
-    if any(v.dtype is not dtype for v in values) and any(v.dtype != dtype for v in values):
-        target = inputs.common_dtype(values)[0]
-        values = [converted(v, target if target.kind == "f" else default_float()) for v in values]
-    x, weight, bias = values
-    if len(weight.shape) != 2 or not x.shape or x.shape[-1] != weight.shape[1] or bias.shape != weight.shape[:1]:
-        raise ShapeError(
-            f"affine: input {tuple(x.shape)} needs a weight of (out, {x.shape[-1] if x.shape else '?'}) and a bias of "
-            f"(out,); they are {tuple(weight.shape)} and {tuple(bias.shape)}"
-        )
+    x = x if isinstance(x, Box) else array_of(x)
+    weight, bias = array_of(weight), array_of(bias)
+    dtype = weight.dtype
+    if x.dtype != dtype or bias.dtype != dtype or x.weak:
+        target = inputs.common_dtype((x, weight, bias))[0]
+        x, weight, bias = (converted(v, target if target.kind == "f" else default_float()) for v in (x, weight, bias))
     return face(apply(AFFINE, x, weight, bias))

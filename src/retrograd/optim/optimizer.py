@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Any, ClassVar
 
 import numpy as np
@@ -253,13 +254,12 @@ class Optimizer(ABC):
             return
         assert self._steps is not None
         shared, following = self._shared(constant(self._steps), False)
-        writes: list[tuple[Cell, Any]] = [(self._steps, following)]
+        changes: list[tuple[Cell, Any, Any]] = [(self._steps, following, None)]
         for cell, gradient, slots in zip(cells, given, self._slots, strict=True):
             if gradient is not None:
                 new = self.rule(shared, constant(cell), face(gradient), *[constant(s) for s in slots])
-                writes += zip((cell, *slots), new, strict=True)
-        for cell, value in writes:
-            active.assign(cell, value)
+                changes += zip((cell, *slots), new, repeat(None), strict=False)
+        active.assign_all(changes)
 
     def zero_grad(self) -> None:
         """Set the `.grad` of every parameter to None."""

@@ -168,8 +168,10 @@ class MAXIMUM(Pointwise):
     evaluate = staticmethod(np.maximum)
 
     def routes(self, k: Any, v: Any, x: Any, y: Any, *, out: Any) -> Sequence[Any]:
-        half = k.where(k.equal(x, y), 0.5 * v, 0.0)
-        return k.where(x > y, v, half), k.where(y > x, v, half)
+        def half() -> Any:
+            return k.where(k.equal(x, y), 0.5 * v, 0.0)
+
+        return lambda: k.where(x > y, v, half()), lambda: k.where(y > x, v, half())
 
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
         return _apart(rng)
@@ -192,8 +194,10 @@ class MINIMUM(Pointwise):
     evaluate = staticmethod(np.minimum)
 
     def routes(self, k: Any, v: Any, x: Any, y: Any, *, out: Any) -> Sequence[Any]:
-        half = k.where(k.equal(x, y), 0.5 * v, 0.0)
-        return k.where(x < y, v, half), k.where(y < x, v, half)
+        def half() -> Any:
+            return k.where(k.equal(x, y), 0.5 * v, 0.0)
+
+        return lambda: k.where(x < y, v, half()), lambda: k.where(y < x, v, half())
 
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
         return _apart(rng)
@@ -210,8 +214,8 @@ class POWER(Pointwise):
     .. math:: y = x_1^{x_2}, \qquad \bar x_1 = \bar y\, x_2\, x_1^{x_2 - 1}, \quad \bar x_2 = \bar y\, y \ln x_1
 
     Derivation.  :math:`y = e^{x_2 \ln x_1}`; differentiate with respect to either.
-    Numerics.  Where the exponent is 0 the first factor is 0 even at base 0, where :math:`0 \cdot \infty` would be NaN;
-    where the base is 0 the second is :math:`0^{x_2}` times 0.
+    Numerics.  Where base and exponent are 0 the first factor is 0, not :math:`0 \cdot \infty`; where the base is 0 the
+    second is :math:`0^{x_2}` times 0.
     """
 
     name, arity, formula, takes = "power", 2, "x ** y", "iuf"
@@ -219,8 +223,8 @@ class POWER(Pointwise):
 
     def partials(self, k: Any, x: Any, y: Any, *, out: Any) -> Sequence[Any]:
         def base() -> Any:
-            zero = k.equal(y, 0.0)
-            return k.where(zero, 0.0, y * k.power(x, k.where(zero, 1.0, y) - 1.0))
+            both = k.logical_and(k.equal(x, 0.0), k.equal(y, 0.0))
+            return y * k.power(k.where(both, 1.0, x), y - 1.0)
 
         def exponent() -> Any:
             return out * k.log(k.where(k.equal(x, 0.0), 1.0, x))
@@ -235,7 +239,7 @@ class POWER(Pointwise):
         return super().pushforward(k, strong(args, out.dtype), tangents, out)
 
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
-        yield rng.uniform(0.5, 2, size=(3, 2)), rng.uniform(0.3, 3, size=(3, 2))
+        yield rng.uniform(0.5, 2, size=(3, 2)), np.array([[0.0, 1.0], [2.0, 0.7], [2.4, 0.3]])
         yield rng.uniform(0.5, 2, size=(2, 1)), rng.uniform(-2, 3, size=3)
 
     def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:

@@ -58,6 +58,10 @@ class Matmul(Primitive):
 MATMUL = Matmul.of()
 
 
+_LEADING = [tuple(range(n - 1)) for n in range(1, 66)]
+_LEADING.insert(0, ())
+
+
 class Affine(Primitive):
     r"""A linear layer: weights of shape (out, in), inputs of shape (..., in), bias of shape (out,).
 
@@ -69,15 +73,25 @@ class Affine(Primitive):
     operands = ("x", "W", "b")
 
     def evaluate(self, x: Any, weight: Any, bias: Any) -> Any:
+        if bias.shape != weight.shape[:1]:  # NumPy would stretch it
+            self._check(x, weight, bias)
         y = np.matmul(x, weight.T)
         y += bias
         return y
 
+    @staticmethod
+    def _check(x: Any, weight: Any, bias: Any) -> None:
+        if weight.ndim != 2 or x.ndim < 1 or x.shape[-1] != weight.shape[1] or bias.shape != weight.shape[:1]:
+            wanted = f"(out, {x.shape[-1]})" if x.ndim else "(out, in)"
+            raise ShapeError(
+                f"affine: input {x.shape} needs a weight of {wanted} and a bias of (out,); they are {weight.shape} and "
+                f"{bias.shape}"
+            )
+
     def infer(self, *types: ArrayType) -> ArrayType:
         x, weight, bias = types
         dtype, _ = same_dtype(self.name, types)
-        if weight.ndim != 2 or x.ndim < 1 or x.shape[-1] != weight.shape[1] or bias.shape != weight.shape[:1]:
-            raise ShapeError(f"affine of input {x.shape}, weight {weight.shape} (out, in) and bias {bias.shape}")
+        self._check(x, weight, bias)
         return ArrayType((*x.shape[:-1], weight.shape[0]), dtype)
 
     def keep(self, values: Sequence[Any], out: Any) -> tuple[Sequence[Any], Any]:
@@ -87,10 +101,12 @@ class Affine(Primitive):
         x, weight, _ = args
 
         def pull_weight() -> Any:
-            rows, inputs = _rows(ct), _rows(x)
-            return rows.mT @ inputs
+            return _rows(ct).mT @ _rows(x)
 
-        return lambda: ct @ weight, pull_weight, lambda: apply1(Sum.of(tuple(range(len(ct.shape) - 1)), False), ct)
+        def pull_bias() -> Any:
+            return apply1(Sum.of(_LEADING[len(ct.shape)], False), ct)
+
+        return lambda: ct @ weight, pull_weight, pull_bias
 
     def batch(self, size: int, args: Sequence[Any], batched: Sequence[bool]) -> Any:
         x, weight, bias = args

@@ -25,6 +25,10 @@ class Iota(Primitive):
     dtype: np.dtype
     name, formula, derivative, differentiable = "iota", "0, 1, ..., length - 1", "0", False
 
+    @property
+    def written_out(self) -> str:
+        return f"arange({self.length})"
+
     @classmethod
     def instances(cls) -> Iterator[Primitive]:
         for length, dtype in ((5, "int64"), (3, "float32"), (0, "int64"), (4, "uint32")):

@@ -12,7 +12,7 @@ import numpy as np
 from retrograd.config import BOOL
 from retrograd.core.dispatch import apply, apply1
 from retrograd.core.primitive import REGISTRY, Primitive
-from retrograd.core.types import ArrayType, is_weak_scalar
+from retrograd.core.types import ArrayType, Outline, is_weak_scalar
 from retrograd.errors import DTypeError, ShapeError
 from retrograd.primitives.vocabulary import TEXT, Symbol, enter
 
@@ -144,10 +144,11 @@ class Pointwise(Primitive):
         if self.arity == 1:
             return values if kept[0] else _NOTHING, out if keep_out else None
         shape = out.shape
-        return [
-            v if use else None if is_weak_scalar(v) or v.shape == shape else ArrayType(v.shape, v.dtype)
-            for v, use in zip(values, kept, strict=True)
-        ], out if keep_out else None
+        held = [
+            v if use else None if type(v) is float or is_weak_scalar(v) or v.shape == shape else Outline(v)
+            for v, use in zip(values, kept)  # noqa: B905 - strict costs as much as the rest
+        ]
+        return held, out if keep_out else None
 
     def infer(self, *types: ArrayType) -> ArrayType:
         dtype, weak = same_dtype(self.name, types)
@@ -227,4 +228,6 @@ class ByShape(Primitive):
     """Primitives whose derivative needs only the types of their arguments: no values are kept."""
 
     def keep(self, values: Sequence[Any], out: Any) -> tuple[Sequence[Any], Any]:
-        return [v if is_weak_scalar(v) else ArrayType(v.shape, v.dtype) for v in values], None
+        if len(values) == 1:
+            return (Outline(values[0]),), None
+        return [v if is_weak_scalar(v) else Outline(v) for v in values], None

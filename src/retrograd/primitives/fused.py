@@ -10,7 +10,7 @@ import numpy as np
 
 from retrograd.core.dispatch import apply, apply1
 from retrograd.core.primitive import Primitive
-from retrograd.core.types import ArrayType
+from retrograd.core.types import ArrayType, Outline
 from retrograd.errors import DTypeError, ShapeError
 from retrograd.primitives.families import behind_lanes, broadcast_to, lead, same_dtype, scalar, sum_to
 from retrograd.primitives.movement import Reshape
@@ -37,13 +37,15 @@ class Softmax(Primitive):
     name, formula, derivative = "softmax", "exp(x) / sum(exp(x))", "out * (ct - sum(ct * out))"
 
     def evaluate(self, x: Any) -> Any:
-        e = np.exp(x - np.maximum.reduce(x, axis=-1, keepdims=True))
+        e = np.exp(x - np.maximum.reduce(x, axis=-1, keepdims=True, initial=-np.inf))
         e /= np.add.reduce(e, axis=-1, keepdims=True)
         return e
 
     def infer(self, *types: ArrayType) -> ArrayType:
-        if not types[0].is_float or not types[0].shape or types[0].shape[-1] == 0:
-            raise ShapeError(f"softmax needs floats along an axis, got {types[0]}")
+        if not types[0].is_float:
+            raise DTypeError(f"softmax needs floats, got {types[0]}; convert with .astype first")
+        if not types[0].shape or types[0].shape[-1] == 0:
+            raise ShapeError(f"softmax needs elements along its last axis, got {types[0]}")
         return types[0].strong()
 
     def keep(self, values: Sequence[Any], out: Any) -> tuple[Sequence[Any], Any]:
@@ -204,7 +206,7 @@ class LayerNorm(Primitive):
         return ArrayType(x.shape, dtype)
 
     def keep(self, values: Sequence[Any], out: Any) -> tuple[Sequence[Any], Any]:
-        return [values[0], values[1], ArrayType(values[2].shape, values[2].dtype)], None
+        return [values[0], values[1], Outline(values[2])], None
 
     def vjp(self, ct: Any, args: Sequence[Any], out: Any) -> Sequence[Any]:
         x, weight, bias = args

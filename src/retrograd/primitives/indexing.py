@@ -10,7 +10,7 @@ import numpy as np
 
 from retrograd.core.dispatch import apply1, apply2
 from retrograd.core.primitive import Primitive
-from retrograd.core.types import ArrayType
+from retrograd.core.types import ArrayType, Outline
 from retrograd.errors import DTypeError, ShapeError
 from retrograd.primitives.families import lead
 
@@ -58,7 +58,7 @@ class Gather(Primitive):
         return ArrayType((*i.shape[:-1], *x.shape[b + i.shape[-1] :]), x.dtype)
 
     def keep(self, values: Sequence[Any], out: Any) -> tuple[Sequence[Any], Any]:
-        return [ArrayType(values[0].shape, values[0].dtype), values[1]], None
+        return [Outline(values[0]), values[1]], None
 
     def transpose(self, ct: Any, i: int, args: Sequence[Any]) -> Any:
         return apply2(ScatterAdd.of(tuple(args[0].shape), self.batch_axes), args[1], ct)
@@ -107,7 +107,7 @@ class ScatterAdd(Primitive):
         return ArrayType(self.shape, x.dtype)
 
     def keep(self, values: Sequence[Any], out: Any) -> tuple[Sequence[Any], Any]:
-        return [values[0], ArrayType(values[1].shape, values[1].dtype)], None
+        return [values[0], Outline(values[1])], None
 
     def transpose(self, ct: Any, i: int, args: Sequence[Any]) -> Any:
         return apply2(Gather.of(self.batch_axes), ct, args[0])

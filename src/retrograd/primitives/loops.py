@@ -48,8 +48,8 @@ def reporting() -> Any:
     token = WATCH.set(None)
 
     def report(carry: Sequence[Any]) -> None:
-        if watch is not None:
-            watch.carry = carry
+        if watch is not None and watch.at in watch.wanted:
+            watch.carries[watch.at] = carry
 
     try:
         yield report

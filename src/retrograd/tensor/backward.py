@@ -12,7 +12,7 @@ from retrograd.core.cells import Cell, commit
 from retrograd.core.dispatch import Base, Evaluate, Interpreter, current, escaped, lowest
 from retrograd.core.forward import backpropagate
 from retrograd.core.sweep import Node, sweep
-from retrograd.core.types import ArrayType
+from retrograd.core.types import ArrayType, Outline
 from retrograd.errors import BorderCrossed, DifferentiationError, ShapeError
 from retrograd.graph.stage import Argument, Stage, refuse_sweep
 from retrograd.ops.inputs import array_of, converted
@@ -31,7 +31,7 @@ def followed(base: Base) -> Any:
     def rule(node: Node, cotangent: Any) -> Sequence[Any]:
         assert node.args is not None and node.parents is not None
         args = [
-            a if p is None or a is None or isinstance(a, ArrayType) else base.follow(a, p)
+            a if p is None or a is None or isinstance(a, Outline) else base.follow(a, p)
             for a, p in zip(node.args, node.parents, strict=True)
         ]
         out = node.out
@@ -111,6 +111,8 @@ def _accumulate(base: Base, gradients: dict[Cell, Any]) -> None:
     sums = [ct if old is None else old + ct for old, ct in zip(olds, gradients.values(), strict=True)]
     for cell, value in zip(cells, sums, strict=True):
         base.assign(cell, value)
+        if isinstance(base, Stage):
+            base.cells[cell].seen = value  # with its tape, if it has one (`create_graph`)
 
 
 def _accumulate_now(cells: list[Cell], gradients: list[Any]) -> None:

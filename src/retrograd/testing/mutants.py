@@ -24,7 +24,8 @@ from retrograd.primitives.families import Pointwise, broadcast_to, sum_to
 from retrograd.primitives.reduction import Sum
 from retrograd.primitives.vocabulary import BOXES
 from retrograd.testing.cases import Case, cases_of, directions, plains, same_bits
-from retrograd.testing.laws import LAWS
+from retrograd.testing.laws import LAWS, NEED_REVERSE
+from retrograd.transforms.derivatives import jvp, vjp
 
 JUDGES = ("inner product", "reverse", "forward", "kinks", "second order", "third order")
 MORE = 20
@@ -39,39 +40,41 @@ class Verdict:
     end: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class Mutant:
-    """One wrong version of the primitive of `case`."""
+    """One wrong version of a rule: the cases of the instances that follow the rule, with the altered primitive."""
 
-    case: Case
+    primitive: str
     change: str
-    prim: Primitive
+    cases: list[tuple[Case, Primitive]]
 
     def verdict(self) -> Verdict:
         """Try it on the laws, then look whether it is wrong at all."""
-        end = killer(replace(self.case, prim=self.prim))
+        end = self.killer()
         if end is None:
             end = "equivalent" if self.equivalent() else "survived"
-        return Verdict(self.case.prim.name, f"{self.case}: {self.change}", end)
+        return Verdict(self.primitive, self.change, end)
+
+    def killer(self) -> str | None:
+        """The first law that does not hold for some case."""
+        for name in JUDGES:
+            for case, mutant in self.cases:
+                if name in NEED_REVERSE and not mutant.reverse:
+                    continue
+                try:
+                    with np.errstate(all="ignore"):
+                        LAWS[name](replace(case, prim=mutant))
+                except Exception:  # noqa: BLE001 - a rule that does not even run is noticed too
+                    return name
+        return None
 
     def equivalent(self) -> bool:
-        """Whether it gives the same bits on every sample of its kind, at kinks, and on `MORE` others."""
-        at_kinks = [Case(self.case.prim, tuple(map(np.asarray, args))) for args, _ in self.case.prim.kinks()]
-        cases = [self.case, *at_kinks, *[self.case.again(seed) for seed in range(1, MORE + 1)]]
-        return all(_alike(c, self.prim) for c in cases)
-
-
-def killer(case: Case) -> str | None:
-    """The first law that does not hold."""
-    for name in JUDGES:
-        if name in ("inner product", "reverse", "kinks") and not case.prim.reverse:
-            continue
-        try:
-            with np.errstate(all="ignore"):
-                LAWS[name](case)
-        except Exception:  # noqa: BLE001 - a rule that does not even run is noticed too
-            return name
-    return None
+        """Whether it gives the same bits on every sample, at kinks, and on `MORE` other samples."""
+        for case, mutant in self.cases:
+            at_kinks = [Case(case.prim, tuple(map(np.asarray, args))) for args, _ in case.prim.kinks()]
+            if not all(_alike(c, mutant) for c in [case, *at_kinks, *[case.again(n) for n in range(1, MORE + 1)]]):
+                return False
+        return True
 
 
 def _alike(case: Case, mutant: Primitive) -> bool:
@@ -82,8 +85,6 @@ def _alike(case: Case, mutant: Primitive) -> bool:
 
 def _derivatives(case: Case) -> list[np.ndarray]:
     """Cotangents and tangents in random directions."""
-    from retrograd.transforms.derivatives import jvp, vjp
-
     f, xs = case.function(), case.inputs
     tangents = plains(jvp(f, xs, directions(xs, 1))[1])
     if not case.prim.reverse:
@@ -92,19 +93,23 @@ def _derivatives(case: Case) -> list[np.ndarray]:
     return [*tangents, *plains(pull(directions(outs, 2)))]
 
 
-def try_mutants(prim: Primitive) -> list[Verdict]:
-    """The verdict on every mutant of every sample of `prim`."""
-    return [m.verdict() for case in cases_of(prim) for m in mutants_of(case)]
+def mutants_of(cls: type[Primitive]) -> list[Mutant]:
+    """All mutants of a primitive: contributions for every instance, expressions for every form that its rule takes."""
+    found: dict[Any, Mutant] = {}
+    for prim in cls.instances():
+        for case in cases_of(prim):
+            if not prim.differentiable or not any(x.size for x in case.inputs):
+                continue
+            if not any(o.size for o in case.values(case.inputs)):
+                continue
+            for key, change, mutant in (*_contributions(case), *_expressions(case)):
+                found.setdefault(key, Mutant(cls.name, change, [])).cases.append((case, mutant))
+    return list(found.values())
 
 
-def mutants_of(case: Case) -> Iterator[Mutant]:
-    """All mutants of the primitive of `case`; none where there is nothing to differentiate."""
-    if not case.prim.differentiable or not any(x.size for x in case.inputs):
-        return
-    if not any(o.size for o in case.values(case.inputs)):
-        return
-    for change, prim in (*_contributions(case), *_expressions(case)):
-        yield Mutant(case, change, prim)
+def try_mutants(cls: type[Primitive]) -> list[Verdict]:
+    """The verdict on every mutant of a primitive."""
+    return [m.verdict() for m in mutants_of(cls)]
 
 
 def _altered(prim: Primitive, **methods: Any) -> Primitive:
@@ -138,20 +143,28 @@ def _sum_over(axis: int) -> Callable[[Any], Any]:
     return summed
 
 
-def _contributions(case: Case) -> Iterator[tuple[str, Primitive]]:
-    pushes = own_pushforward(case.prim)
+def _contributions(case: Case) -> Iterator[tuple[Any, str, Primitive]]:
+    prim = case.prim
+    parts = _by_argument(case)
     for i in case.floats:
-        shape = np.shape(case.args[i])
         changes: dict[str, Callable[[Any], Any]] = {"times 1.001": _scale, "negated": _negate, "dropped": _drop}
-        if not np.size(case.args[i]):
-            continue
-        changes |= {f"summed over axis {a}": _sum_over(a) for a, n in enumerate(shape) if n > 1}
+        changes |= {f"summed over axis {a}": _sum_over(a) for a, n in enumerate(np.shape(case.args[i])) if n > 1}
         for what, change in changes.items():
-            if case.prim.reverse:
-                yield f"the cotangent of argument {i} {what}", _altered(case.prim, pullback=_pulling(case.prim, i, change))
-            if pushes:
-                pushing = _pushing(case.prim, i, change)
-                yield f"the tangent by argument {i} {what}", _altered(case.prim, pushforward=pushing)
+            if prim.reverse and parts[i]:
+                text = f"{prim!r}: the cotangent of argument {i} {what}"
+                yield text, text, _altered(prim, pullback=_pulling(prim, i, change))
+            if own_pushforward(prim) and parts[i]:
+                text = f"{prim!r}: the tangent by argument {i} {what}"
+                yield text, text, _altered(prim, pushforward=_pushing(prim, i, change))
+
+
+def _by_argument(case: Case) -> dict[int, bool]:
+    """Whether the derivative by each floating argument is anything but zero here: zero cannot be got wrong."""
+    found = {}
+    for i, x in zip(case.floats, case.inputs, strict=True):
+        vs = [np.ones_like(y) if y is x else np.zeros_like(y) for y in case.inputs]
+        found[i] = any(t.any() for t in plains(jvp(case.function(), case.inputs, vs)[1]))
+    return found
 
 
 def own_pushforward(prim: Primitive) -> bool:
@@ -182,8 +195,11 @@ def _pushing(prim: Primitive, i: int, change: Callable[[Any], Any]) -> Any:
 # Expressions ----------------------------------------------------------------------------------------------------------
 
 
-def _expressions(case: Case) -> Iterator[tuple[str, Primitive]]:
-    """One change of one equation of the rule, written down for the types of this sample."""
+def _expressions(case: Case) -> Iterator[tuple[Any, str, Primitive]]:
+    """One change of one equation of the rule. An equation is known by its primitive and how many of those precede it.
+
+    (That is the same for all shapes, where broadcasting only adds sums and reshapes in between.)
+    """
     prim = case.prim
     if prim.residuals is not None:
         return  # its rule is made from the rules of what is in its graphs
@@ -191,40 +207,62 @@ def _expressions(case: Case) -> Iterator[tuple[str, Primitive]]:
     for rule in (_Pullback, _Pushforward):
         if rule is _Pushforward and not own_pushforward(prim):
             continue
-        written = rule(prim)
-        graph = written.graph(case.args, out)
-        for number, e in enumerate(graph.equations):
-            for what in changes_of(e):
-                changed = rule(prim, number, e.prim.name, what)
-                yield f"{rule.name}: {e.prim!r} (equation {number}) {what}", _altered(prim, **changed.method())
+        graph = rule(prim).graph(case.args, out)
+        form = " ".join(e.prim.name for e in graph.equations if e.prim.name not in SHAPING)
+        useful = needed(graph)
+        for place, e in places(graph):
+            for what in changes_of(e) if e in useful else ():
+                changed = rule(prim, place, what)
+                text = f"{prim.name}: {rule.name} rule [{form}]: {place[0]} number {place[1]} {what}"
+                yield text, text, _altered(prim, **changed.method())
+
+
+SHAPING = {"broadcast", "reshape", "sum", "convert", "transpose"}
+
+
+def places(graph: Graph) -> Iterator[tuple[tuple[str, int], Any]]:
+    """Each equation and its place: the name of its primitive, and how many of that name precede it."""
+    seen: dict[str, int] = {}
+    for e in graph.equations:
+        n = seen.get(e.prim.name, 0)
+        seen[e.prim.name] = n + 1
+        yield (e.prim.name, n), e
+
+
+def needed(graph: Graph) -> list[Any]:
+    """The equations that the outputs depend on."""
+    wanted, found = set(map(id, graph.outputs)), []
+    for e in reversed(graph.equations):
+        if any(id(v) in wanted for v in e.outs):
+            found.append(e)
+            wanted.update(map(id, e.operands))
+    return found
 
 
 def changes_of(e: Any) -> Iterator[str]:
     """What may be done to an equation: its terms, its factors, its branches, its axes."""
     name, arity = e.prim.name, len(e.operands)
-    if isinstance(e.prim, Pointwise):
-        if e.prim.returns == "bool":
-            yield "is true"
-            yield "is false"
-        elif name == "where":
-            yield "becomes operand 1"
-            yield "becomes operand 2"
-        elif name != "stop_gradient":
-            yield from (f"becomes operand {i}" for i in range(arity))
-    elif name == "sum":
-        shape = e.operands[0].type.shape
-        for axis in range(len(shape)):
-            if len(e.prim.axes) == 1 and axis != e.prim.axes[0] and shape[axis] == shape[e.prim.axes[0]]:
-                yield f"over axis {axis}"
+    if name == "sum":
+        shape, axes = e.operands[0].type.shape, e.prim.axes
+        yield from (f"over axis {a}" for a in range(len(shape)) if len(axes) == 1 and a not in axes and shape[a] == shape[axes[0]])
+    elif not isinstance(e.prim, Pointwise) or name == "stop_gradient":
+        return
+    elif e.prim.returns == "bool":
+        yield "is true"
+        yield "is false"
+    else:
+        for i in range(name == "where", arity):
+            if not (name == "divide" and i == 1 and getattr(e.operands[0], "value", None) == 1.0):
+                yield f"becomes operand {i}"
 
 
 class _Rule:
-    """A rule as a graph, with one equation changed if `number` is given."""
+    """A rule as a graph, with the equation at `place` changed."""
 
     name = ""
 
-    def __init__(self, prim: Primitive, number: int = -1, expected: str = "", what: str = "") -> None:
-        self.prim, self.number, self.expected, self.what = prim, number, expected, what
+    def __init__(self, prim: Primitive, place: tuple[str, int] = ("", 0), what: str = "") -> None:
+        self.prim, self.place, self.what = prim, place, what
         self.graphs: dict[Any, tuple[Graph, Any]] = {}
 
     def perform(self, graph: Graph, args: Sequence[Any]) -> list[Any]:
@@ -233,12 +271,9 @@ class _Rule:
         def value(o: Any) -> Any:
             return o.value if isinstance(o, Literal) else values[o]
 
-        for number, e in enumerate(graph.equations):
+        for place, e in places(graph):
             operands = [value(o) for o in e.operands]
-            if number == self.number and e.prim.name == self.expected:
-                out = self.change(e, operands)
-            else:
-                out = apply(e.prim, *operands)
+            out = self.change(e, operands) if place == self.place else apply(e.prim, *operands)
             values.update(zip(e.outs, out if e.prim.multi else (out,), strict=True))
         return [value(o) for o in graph.outputs]
 

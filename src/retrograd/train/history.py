@@ -15,6 +15,7 @@ class History(Mapping[str, list[float]]):
     Attributes:
         best_epoch: the epoch (counted from 1) whose weights the model has, where early stopping chose; otherwise None.
         stopped: why the run ended before its last epoch: a sentence, or None if it did not.
+        interrupted: whether Ctrl-C ended it.
 
     >>> history = History()
     >>> history.append({"loss": 0.5, "val_loss": 0.75})
@@ -26,6 +27,7 @@ class History(Mapping[str, list[float]]):
         self._columns: dict[str, list[float]] = {}
         self.best_epoch: int | None = None
         self.stopped: str | None = None
+        self.interrupted = False
 
     def append(self, values: Mapping[str, float]) -> None:
         """Add an epoch; every epoch has the same quantities."""
@@ -72,6 +74,7 @@ class History(Mapping[str, list[float]]):
             "epochs": {name: [plain(value) for value in column] for name, column in self._columns.items()},
             "best_epoch": self.best_epoch,
             "stopped": self.stopped,
+            "interrupted": self.interrupted,
         }
 
     @classmethod
@@ -81,7 +84,7 @@ class History(Mapping[str, list[float]]):
         Raises:
             ModelError: it is not what `to_json` made.
         """
-        if not isinstance(saved, dict) or set(saved) != {"epochs", "best_epoch", "stopped"}:
+        if not isinstance(saved, dict) or set(saved) != {"epochs", "best_epoch", "stopped", "interrupted"}:
             raise ModelError("the saved history is damaged")
         columns, best, stopped = saved["epochs"], saved["best_epoch"], saved["stopped"]
         well_formed = (
@@ -90,12 +93,13 @@ class History(Mapping[str, list[float]]):
             and len({len(column) for column in columns.values()}) <= 1
             and (best is None or (type(best) is int and best >= 1))
             and (stopped is None or isinstance(stopped, str))
+            and isinstance(saved["interrupted"], bool)
         )
         if not well_formed:
             raise ModelError("the saved history is damaged")
         history = cls()
         history._columns = {str(name): numbers(column) for name, column in columns.items()}
-        history.best_epoch, history.stopped = best, stopped
+        history.best_epoch, history.stopped, history.interrupted = best, stopped, saved["interrupted"]
         return history
 
 

@@ -148,7 +148,7 @@ class Run:
                         self._end_epoch()
             if self.plan.directory is not None:
                 self.trainer.save(self.plan.directory)
-            self.history.stopped = self._why()
+            self.history.stopped, self.history.interrupted = self._why(), self._interrupted
         finally:
             for callback in reversed(self.callbacks):
                 callback.on_fit_end(self)

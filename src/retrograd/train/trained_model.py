@@ -66,6 +66,12 @@ class TrainedModel:
         chosen = predicted_classes(outputs) if self.preprocessor.task == "classification" else outputs[:, 0]
         return self.preprocessor.decode_target(chosen)
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Of the inputs, the hidden layers and the outputs."""
+        linear = [record for record in describe(self.network) if record["layer"] == "Linear"]
+        return (len(self.preprocessor.input_names), *(record["out_features"] for record in linear))
+
     # The folder -------------------------------------------------------------------------------------------------------
 
     def save(self, folder: str | Path, *, replace: bool = False) -> None:

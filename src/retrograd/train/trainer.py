@@ -11,12 +11,13 @@ from retrograd.core.cells import Cell
 from retrograd.errors import DataError, ModelError, RetrogradError
 from retrograd.ops.inputs import face
 from retrograd.ops.random import Generator, default_generator
+from retrograd.optim import Adam, Optimizer
 from retrograd.train.callbacks import Callback, EarlyStopping, Progress
 from retrograd.train.door import Rows, admit, admit_inputs
 from retrograd.train.forward import outputs_of
 from retrograd.train.history import History
 from retrograd.train.run import Plan, Run
-from retrograd.train.state import cells_of, generators_of, put, slots_of, snapshot, weights_of
+from retrograd.train.state import cells_of, check_fit, generators_of, put, slots_of, snapshot, weights_of
 from retrograd.train.step import make_step
 from retrograd.train.tree_file import read_tree, write_tree
 from retrograd.transforms.gradients import no_grad
@@ -33,7 +34,7 @@ class Trainer:
     Args:
         model: a module.
         loss: a function of the model's outputs and the targets that gives one number, a mean over the rows.
-        optimizer: over the model's parameters; by default ``rg.optim.Adam(model.parameters())``.
+        optimizer: over the model's parameters; by default ``rg.optim.Adam(model)``.
         metrics: functions of outputs and targets (ndarrays) that give a number, as in `rg.train.metrics`; they are
             called by their own names, or by the keys of a mapping.
         callbacks: told of every event of a run.
@@ -47,16 +48,14 @@ class Trainer:
         self,
         model: Any,
         loss: Callable[[Any, Any], Any],
-        optimizer: Any = None,
+        optimizer: Optimizer | None = None,
         *,
         metrics: Sequence[Metric] | Mapping[str, Metric] = (),
         callbacks: Sequence[Callback] = (),
         generator: Generator | None = None,
     ) -> None:
         if optimizer is None:
-            from retrograd.optim import Adam
-
-            optimizer = Adam(model.parameters())
+            optimizer = Adam(model)
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.metrics = dict(metrics) if isinstance(metrics, Mapping) else {_name(m): m for m in metrics}
         self.callbacks = tuple(callbacks)
@@ -195,9 +194,13 @@ class Trainer:
         }
 
     def _put(self, saved: Mapping[str, Any]) -> None:
-        what = {"model": "the model", "optimizer": "the optimiser", "generators": "the set of generators"}
+        """Give every cell its saved array, after a look at all of them."""
+        what = {"model": "the model", "optimizer": "the optimiser", "generators": "the trainer"}
         for name, cells in self._cells().items():
-            put(cells, saved[name], what[name])
+            check_fit(cells, saved[name], what[name])
+        put(cells_of(self.model), saved["model"])
+        put(generators_of(self.generator), saved["generators"])
+        self.optimizer.load_state_dict(saved["optimizer"])
 
     def _go_on(self, run: Run, saved: Mapping[str, Any]) -> None:
         """Bring everything to where the saved run was; trying out rows at the door has left no trace."""

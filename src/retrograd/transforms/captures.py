@@ -112,6 +112,8 @@ class LoopBody:
         active = current()
         self.types = [self._type(c, active) for c in self.carried]
         self.absent = [peek(active, c) is None for c in self.carried]
+        uses = {c: body.cell_use(c) for c in body.written}
+        self.flags = {c: u.flag for c, u in uses.items() if u.flag is not None}
 
     def _type(self, cell: Cell, active: Interpreter) -> ArrayType:
         use = self.body.cell_use(cell)
@@ -134,6 +136,9 @@ class LoopBody:
         active = current()
         found = []
         for cell, t, absent in zip(self.carried, self.types, self.absent, strict=True):
+            if among(cell, self.flags.values()):
+                found.append(np.asarray(False))
+                continue
             needed = cell in self.looked_at or self.may_skip
             value = active.read(cell) if needed and not absent else None
             found.append(zeros_for(t) if value is None else value)
@@ -160,12 +165,18 @@ class LoopBody:
 
     def commit(self, values: Sequence[Any], ran: Any = None) -> None:
         """Assign the last values; `ran` is a boolean scalar where the loop may not have run."""
-        active = current()
+        current().assign_all(self.changes(values, ran))
+
+    def changes(self, values: Sequence[Any], ran: Any = None) -> list[tuple[Cell, Any, Any]]:
+        """What the loop assigns, given the last values of the carried cells; see `commit`."""
         n = len(self.body.written)
+        flags = {id(f): v for f, v in zip(self.carried[:n], values, strict=False) if among(f, self.flags.values())}
+        found: list[tuple[Cell, Any, Any]] = []
         for cell, value, absent in zip(self.carried[:n], values, self.absent, strict=False):
-            active.assign(cell, value, ran if absent else None)
-        for cell in self.carried[n:]:
-            active.assign(cell, None, ran)
+            if id(cell) not in flags:
+                flag = self.flags.get(cell)
+                found.append((cell, value, (ran if flag is None else flags[id(flag)]) if absent else None))
+        return [*found, *[(cell, None, ran) for cell in self.carried[n:]]]
 
 
 def with_zero_outputs(graph: Graph, types: Sequence[ArrayType | None]) -> Graph:
@@ -193,22 +204,17 @@ def run_loop(prim: Primitive, operands: Sequence[Any], loop: LoopBody, n_before:
     n = len(loop.carried)
     if isinstance(base, Stage) and active is base and n:
         before = [(c, u.value) for c, u in base.cells.items() if u.written and not among(c, loop.carried)]
-        m = len(loop.body.written)
-        entry = [(c, ("carry", n_before + i) if i < m else None) for i, c in enumerate(loop.carried)]
-        base.loops.append(LoopRecord(len(base.equations), [*before, *entry]))
+        base.loops.append(LoopRecord(len(base.equations), before, loop.changes([("carry", n_before + i) for i in range(n)])))
     if not isinstance(base, Evaluate) or not n or _batches(active) or WATCH.get() is not None:
         return apply(prim, *operands)
-    watch = Watch()
+    watch = Watch(frozenset({-1}))
     token = WATCH.set(watch)
     try:
         return apply(prim, *operands)
     except BaseException:
-        if watch.carry is not None:
-            values = [np.asarray(v) for v in watch.carry[n_before : n_before + n]]
-            for cell, value in zip(loop.carried[: len(loop.body.written)], values, strict=False):
-                base.assign(cell, value)
-            for cell in loop.carried[len(loop.body.written) :]:
-                base.assign(cell, None)
+        if watch.carries:
+            carry = watch.carries[-1][n_before : n_before + n]
+            base.assign_all(loop.changes([np.asarray(v) for v in carry]))
         raise
     finally:
         WATCH.reset(token)

@@ -353,6 +353,8 @@ class _CellChanges:
     def __init__(self, yes: Traced, no: Traced, active: Any) -> None:
         self.yes, self.no, self.active = yes, no, active
         cells = list(dict.fromkeys([*yes.written, *no.written]))
+        for c in [*yes.guarded, *no.guarded]:
+            raise CellError(f"cond: {c.name}, which has no value yet, would get one only sometimes in an arm")
         cleared = list(dict.fromkeys([*yes.cleared, *no.cleared]))
         self.cleared = [c for c in cleared if not among(c, cells)]
         for c in cleared:
@@ -372,12 +374,12 @@ class _CellChanges:
         return inputs[id(cell)] if self.present[cell] else None
 
     def commit(self, values: Sequence[Any], test: Any) -> None:
+        changes: list[tuple[Cell, Any, Any]] = []
         for cell, value in zip(self.assigned, values, strict=True):
             only_if = None
             if not self.present[cell] and not among(cell, self.yes.written):
                 only_if = a.logical_not(test)
             elif not self.present[cell] and not among(cell, self.no.written):
                 only_if = test
-            self.active.assign(cell, value, only_if)
-        for cell in self.cleared:
-            self.active.assign(cell, None)
+            changes.append((cell, value, only_if))
+        self.active.assign_all([*changes, *[(cell, None, None) for cell in self.cleared]])

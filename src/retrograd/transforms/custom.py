@@ -48,11 +48,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
 def assign_cells(traced: Traced, outs: Sequence[Any]) -> None:
     """Give the cells that a traced function assigned their new values."""
-    active = current()
-    for cell, value, only_if in zip(traced.written, outs[traced.n_results :], traced.guards(outs), strict=False):
-        active.assign(cell, value, only_if)
-    for cell in traced.cleared:
-        active.assign(cell, None)
+    changes: list[Any] = list(zip(traced.written, outs[traced.n_results :], traced.guards(outs), strict=False))
+    current().assign_all([*changes, *[(cell, None, None) for cell in traced.cleared]])
 
 
 class custom_vjp:  # noqa: N801 - used as a decorator

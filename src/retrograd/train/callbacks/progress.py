@@ -36,9 +36,9 @@ class Progress(Callback):
         if self._console is None:
             from rich.console import Console
 
-            self._console = Console(stderr=True, highlight=False)
+            self._console = Console(stderr=True)
         for note in run.notes:
-            self._console.print(note, markup=False)
+            self._say(note)
         self._began = self._written = time.monotonic()
         self._steps_before = run.steps
         if self._console.is_terminal or self._console.is_jupyter:
@@ -67,7 +67,7 @@ class Progress(Callback):
         if run.epoch % each == 0 or run.epoch in (1, run.plan.epochs) or now - self._written > _PATIENCE:
             self._written = now
             left = f"  {span(self._left(run, now))} left" if run.epoch < run.plan.epochs else ""
-            self._console.print(f"{self._place(run)}  {self._text}  {self._speed(run, now)}{left}", markup=False)
+            self._say(f"{self._place(run)}  {self._text}  {self._speed(run, now)}{left}")
 
     def on_fit_end(self, run: "Run") -> None:
         """Close the live line and sum up."""
@@ -79,13 +79,15 @@ class Progress(Callback):
         now = time.monotonic()
         parts = [f"{run.epoch} epochs" if run.epoch != 1 else "1 epoch", f"{run.steps} steps"]
         ended = f": {run.history.stopped}" if run.history.stopped else ""
-        self._console.print(
-            f"Trained {', '.join(parts)} in {span(now - self._began)} ({self._speed(run, now)}){ended}.", markup=False
-        )
+        self._say(f"Trained {', '.join(parts)} in {span(now - self._began)} ({self._speed(run, now)}){ended}.")
         if run.history.best_epoch is not None:
             best = run.history.best_epoch
             values = "  ".join(f"{name} {shown(value)}" for name, value in run.history.at(best).items())
-            self._console.print(f"Kept the weights of epoch {best}, the best: {values}.", markup=False)
+            self._say(f"Kept the weights of epoch {best}, the best: {values}.")
+
+    def _say(self, line: str) -> None:
+        """A line as it is: brackets are no markup, and a log is not broken at 80 columns."""
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _bar(self, run: "Run", loss: float, now: float) -> Any:
         """The live line."""

@@ -1,0 +1,101 @@
+"""``retrograd predict``: what a saved model says of a table's rows."""
+
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+
+from retrograd import data
+from retrograd.cli.report import counted, score_line
+from retrograd.cli.threads import threads_for
+from retrograd.errors import DataError
+from retrograd.train.files import write_whole
+from retrograd.train.tabular import scored
+from retrograd.train.trained_model import TrainedModel, digest, shares
+
+if TYPE_CHECKING:
+    from retrograd.data import Table
+
+
+@click.command()
+@click.argument("model", metavar="MODEL")
+@click.argument("source", metavar="DATA")
+@click.option("--out", metavar="FILE.csv", help="Where to write the predictions; by default to standard output.")
+def predict(model: str, source: str, out: str | None) -> None:
+    """Predict the rows of a table with a saved model.
+
+    MODEL is a folder that `retrograd train` wrote, DATA a CSV file with the columns that it was trained on, or a
+    built-in set. For each row, in the table's order: the label and the probability of each class, or the amount. If
+    DATA has the target column too, the model is measured on it.
+    """
+    trained = TrainedModel.load(model)
+    table = data.load(source)
+    if out is not None:
+        _check_file(Path(out), source)
+    notes = list(table.notes)
+    inputs = trained.preprocessor.transform(table.frame, notes)
+    with threads_for(trained.widths):
+        outputs = trained.outputs(inputs)
+    text = csv_of(trained, outputs)
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        write_whole(Path(out), text.encode())
+        notes.append(f"Wrote {counted(len(outputs), 'prediction')} to {out}.")
+    notes += [*_own_rows(trained, inputs, outputs), *_measured(trained, table, outputs)]
+    for note in notes:
+        click.echo(note, err=True)
+
+
+def csv_of(trained: TrainedModel, outputs: np.ndarray) -> str:
+    """The predictions as CSV. Every number is written so that it reads back bit for bit."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    found = trained.decoded(outputs)
+    if trained.preprocessor.task == "regression":
+        writer.writerow(["prediction"])
+        writer.writerows([str(value)] for value in found)
+        return file.getvalue()
+    writer.writerow(["prediction", *(f"probability_{label}" for label in trained.preprocessor.classes)])
+    for label, row in zip(found, shares(outputs), strict=True):
+        writer.writerow([label, *map(str, row)])
+    return file.getvalue()
+
+
+def _check_file(path: Path, source: str) -> None:
+    """Refuse to write over the data, or into nowhere."""
+    if path.is_dir():
+        raise DataError(f"--out {str(path)!r} is a folder: give the name of a file")
+    if not path.absolute().parent.is_dir():
+        raise DataError(f"--out {str(path)!r}: there is no folder {str(path.parent)!r}")
+    if path.exists() and Path(source).exists() and path.samefile(source):
+        raise DataError(f"--out {str(path)!r} is the data itself: choose another name")
+
+
+def _own_rows(trained: TrainedModel, inputs: np.ndarray, outputs: np.ndarray) -> list[str]:
+    """Whether these are the rows of the training run, and its outputs for them."""
+    record = trained.training
+    if record.get("inputs_sha256") != digest(inputs):
+        return []
+    if record.get("outputs_sha256") == digest(outputs):
+        return ["These are the rows of the training run; the predictions are its own, bit for bit."]
+    return [
+        "These are the rows of the training run; the predictions differ from its own in the last bits, as another "
+        "processor or NumPy rounds differently."
+    ]
+
+
+def _measured(trained: TrainedModel, table: "Table", outputs: np.ndarray) -> list[str]:
+    """The scores, if the table has the target."""
+    target = trained.preprocessor.target.name
+    if target not in table.columns:
+        return []
+    try:
+        wanted = trained.preprocessor.encode_target(table.frame[target])
+    except DataError as error:
+        return [f"Not measured: {error}."]
+    scores, _ = scored(trained.preprocessor, outputs, wanted)
+    return [f"On these {counted(len(outputs), 'row')}: {score_line(scores, target)}."]

@@ -1,0 +1,104 @@
+"""``retrograd train``: from a table to a saved model."""
+
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+from retrograd import data
+from retrograd.cli.main import INTERRUPTED
+from retrograd.cli.parameters import Number, Widths
+from retrograd.cli.report import counted, report_of
+from retrograd.cli.threads import threads_for
+from retrograd.errors import ModelError, RetrogradError, TrainingDiverged
+from retrograd.train.tabular import ACTIVATIONS, OPTIMIZERS, Outcome, Settings, train_table
+from retrograd.train.trained_model import refuse_to_replace
+
+DEFAULT = Settings()
+COUNT = click.IntRange(min=1)
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("data", metavar="DATA")
+@click.option("--target", metavar="COLUMN", help="The column to predict. Needed for a file; built-in sets have one.")
+@click.option("--task", metavar="TASK", help="classification or regression; by default told from the target.")
+@click.option("--drop", metavar="COLUMN", multiple=True, help="A column to leave out; may be given several times.")
+@click.option("--out", metavar="FOLDER", help="Where to save the model; by default a free name such as digits-model.")
+@click.option("--force", is_flag=True, help="Replace a model that is saved there. Other folders are never replaced.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=DEFAULT.seed, help="Of the split and the training.")
+@click.option("--validation", type=Number(0, 1, open_high=True), default=0.1, help="Share of rows that says when to end.")
+@click.option("--test", type=Number(0, 1, open_high=True), default=0.2, help="Share of rows to measure the model on.")
+@click.option("--epochs", type=COUNT, default=DEFAULT.epochs, help="The most passes over the training rows.")
+@click.option("--patience", type=COUNT, default=DEFAULT.patience, help="Epochs without a better validation loss to end.")
+@click.option("--hidden", type=Widths(), default=",".join(map(str, DEFAULT.hidden)), help="Layer widths, or none.")
+@click.option("--activation", type=click.Choice(list(ACTIVATIONS)), default=DEFAULT.activation, help="Between layers.")
+@click.option("--dropout", type=Number(0, 1, open_high=True), default=DEFAULT.dropout, help="Share of values left out.")
+@click.option("--optimizer", type=click.Choice(OPTIMIZERS), default=DEFAULT.optimizer, help="How weights are changed.")
+@click.option("--lr", type=Number(0, open_low=True), default=DEFAULT.lr, help="The learning rate.")
+@click.option("--weight-decay", type=Number(0), default=DEFAULT.weight_decay, help="How weights are drawn to zero.")
+@click.option("--batch-size", type=COUNT, default=DEFAULT.batch_size, help="Rows in a step.")
+@click.pass_context
+def train(ctx: click.Context, **options: Any) -> int:
+    """Train a network on a table, and save it.
+
+    DATA is a built-in set (digits, iris, wine, breast_cancer, diabetes) or a CSV file.
+    """
+    source, target, task, drop = (options.pop(name) for name in ("data", "target", "task", "drop"))
+    out, force = options.pop("out"), options.pop("force")
+    validation, test = options.pop("validation"), options.pop("test")
+    if not validation and ctx.get_parameter_source("patience") is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("--patience watches the validation rows, and --validation 0 leaves none", ctx)
+    if out is not None:
+        check_writable(Path(out), force=force)
+    settings = Settings(**options)
+    table = data.load(source, target, drop=drop)
+    prepared = data.prepare(table, task=task, validation=validation, test=test, seed=settings.seed)
+    click.echo("\n".join(prepared.notes))
+    widths = (prepared.x.shape[1], *settings.hidden, len(prepared.preprocessor.classes) or 1)
+    try:
+        with threads_for(widths):
+            outcome = train_table(prepared, settings, source=table.name)
+    except TrainingDiverged as error:
+        raise RetrogradError(f"{error}. Nothing was saved; try --lr {settings.lr / 10:g}") from error
+    click.echo(report_of(outcome))
+    folder = saved(outcome, table.name, out, force=force)
+    parameters = sum(int(parameter.size) for parameter in outcome.model.network.parameters())
+    click.echo(f"Saved the model ({counted(parameters, 'parameter')}) in {folder}.")
+    again = source if source in data.BUILTIN else "DATA.csv"
+    click.echo(f"To predict: retrograd predict {shlex.quote(str(folder))} {again} --out predictions.csv")
+    return INTERRUPTED if outcome.model.history.interrupted else 0
+
+
+def check_writable(path: Path, *, force: bool) -> None:
+    """Refuse before the training what could not be written after it.
+
+    Raises:
+        ModelError: something is there that is not to be replaced, or the folder above it cannot be written.
+    """
+    refuse_to_replace(path, replace=force)
+    above = next(parent for parent in path.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise ModelError(f"{str(path)!r} cannot be a folder: {str(above)!r} is a file")
+    if not os.access(above, os.W_OK):
+        raise ModelError(f"{str(path)!r} cannot be written: there is no permission to write in {str(above)!r}")
+
+
+def saved(outcome: Outcome, name: str, out: str | None, *, force: bool) -> Path:
+    """Save the model under `out`, or under the first free of digits-model, digits-model-2, ...; the folder."""
+    if out is not None:
+        outcome.model.save(out, replace=force)
+        return Path(out)
+    stem = name.split(".")[0] or "table"
+    number = 1
+    while True:
+        folder = Path(f"{stem}-model" if number == 1 else f"{stem}-model-{number}")
+        if not (folder.exists() or folder.is_symlink()):
+            try:
+                outcome.model.save(folder)
+                return folder
+            except ModelError:
+                if not folder.exists():  # otherwise another process took the name since: try the next
+                    raise
+        number += 1

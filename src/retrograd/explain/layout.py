@@ -1,0 +1,63 @@
+"""Lines and aligned columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+WIDEST = 46  # a cell longer than this does not push the columns of the other rows
+
+
+class Page:
+    """Lines of text; rows given as cells are aligned with the other rows of their section."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.open: list[str | tuple[str, ...]] = []
+
+    def line(self, text: str = "") -> None:
+        """A line as it is."""
+        self.open.append(text.rstrip())
+
+    def row(self, *cells: str) -> None:
+        """A row of cells."""
+        self.open.append(cells)
+
+    def title(self, text: str, mark: str = "") -> None:
+        """A heading, with a line of `mark` under it."""
+        self.end()
+        if self.done:
+            self.done.append("")
+        self.done.append(text)
+        self.done.append(mark * len(text))
+
+    def end(self) -> None:
+        """Align what came since the last heading."""
+        rows = iter(align(r for r in self.open if isinstance(r, tuple)))
+        self.done += [r if isinstance(r, str) else next(rows) for r in self.open]
+        self.open = []
+
+    def text(self) -> str:
+        """Everything."""
+        self.end()
+        return "\n".join(self.done).rstrip() + "\n"
+
+
+def align(rows: Iterable[Sequence[str]], gap: int = 2) -> list[str]:
+    """Rows with aligned columns."""
+    rows = [tuple(r) for r in rows]
+    widths: dict[int, int] = {}
+    for r in rows:
+        for i, cell in enumerate(r[:-1]):
+            if len(cell) <= WIDEST:
+                widths[i] = max(widths.get(i, 0), len(cell))
+    return [
+        "".join(c if i == len(r) - 1 else c.ljust(widths.get(i, 0)) + " " * gap for i, c in enumerate(r)).rstrip()
+        for r in rows
+    ]
+
+
+def listed(words: Sequence[str], most: int = 6) -> str:
+    """Words as a sentence lists them; many are cut short."""
+    if len(words) > most:
+        words = [*words[: most - 1], f"{len(words) - most + 1} more"]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
