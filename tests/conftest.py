@@ -18,6 +18,7 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
+import sklearn  # noqa: F401 - writes into the environment at its first import: not while a test is watched
 
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, max_examples=50)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=1000)

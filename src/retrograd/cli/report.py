@@ -16,7 +16,8 @@ def report_of(outcome: Outcome) -> str:
     if not outcome.scores:
         return "No test rows: the model was not measured."
     count = outcome.model.training["rows"]["test"]
-    lines = [f"Test: {score_line(outcome.scores, preprocessor.target.name)} on {counted(count, 'row')} ({_floor(outcome)})."]
+    scores = score_line(outcome.scores, preprocessor.target.name)
+    lines = [f"Test: {scores} on {counted(count, 'row')} ({_floor(outcome)})."]
     if outcome.confusion is not None:
         lines += matrix_lines([str(label) for label in preprocessor.classes], outcome.confusion)
     return "\n".join(lines)

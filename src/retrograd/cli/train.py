@@ -17,7 +17,7 @@ from retrograd.train.tabular import ACTIVATIONS, OPTIMIZERS, Outcome, Settings, 
 from retrograd.train.trained_model import refuse_to_replace
 
 DEFAULT = Settings()
-COUNT = click.IntRange(min=1)
+COUNT, SHARE = click.IntRange(min=1), Number(0, 1, open_high=True)
 
 
 @click.command(context_settings={"show_default": True})
@@ -28,19 +28,19 @@ COUNT = click.IntRange(min=1)
 @click.option("--out", metavar="FOLDER", help="Where to save the model; by default a free name such as digits-model.")
 @click.option("--force", is_flag=True, help="Replace a model that is saved there. Other folders are never replaced.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=DEFAULT.seed, help="Of the split and the training.")
-@click.option("--validation", type=Number(0, 1, open_high=True), default=0.1, help="Share of rows that says when to end.")
-@click.option("--test", type=Number(0, 1, open_high=True), default=0.2, help="Share of rows to measure the model on.")
+@click.option("--validation", type=SHARE, default=0.1, help="Share of rows that says when to stop.")
+@click.option("--test", type=SHARE, default=0.2, help="Share of rows to measure the model on.")
 @click.option("--epochs", type=COUNT, default=DEFAULT.epochs, help="The most passes over the training rows.")
-@click.option("--patience", type=COUNT, default=DEFAULT.patience, help="Epochs without a better validation loss to end.")
+@click.option("--patience", type=COUNT, default=DEFAULT.patience, help="Epochs without improvement to stop.")
 @click.option("--hidden", type=Widths(), default=",".join(map(str, DEFAULT.hidden)), help="Layer widths, or none.")
 @click.option("--activation", type=click.Choice(list(ACTIVATIONS)), default=DEFAULT.activation, help="Between layers.")
-@click.option("--dropout", type=Number(0, 1, open_high=True), default=DEFAULT.dropout, help="Share of values left out.")
+@click.option("--dropout", type=SHARE, default=DEFAULT.dropout, help="Share of values left out.")
 @click.option("--optimizer", type=click.Choice(OPTIMIZERS), default=DEFAULT.optimizer, help="How weights are changed.")
 @click.option("--lr", type=Number(0, open_low=True), default=DEFAULT.lr, help="The learning rate.")
 @click.option("--weight-decay", type=Number(0), default=DEFAULT.weight_decay, help="How weights are drawn to zero.")
 @click.option("--batch-size", type=COUNT, default=DEFAULT.batch_size, help="Rows in a step.")
 @click.pass_context
-def train(ctx: click.Context, **options: Any) -> int:
+def train(ctx: click.Context, /, **options: Any) -> int:
     """Train a network on a table, and save it.
 
     DATA is a built-in set (digits, iris, wine, breast_cancer, diabetes) or a CSV file.
@@ -90,7 +90,7 @@ def saved(outcome: Outcome, name: str, out: str | None, *, force: bool) -> Path:
     if out is not None:
         outcome.model.save(out, replace=force)
         return Path(out)
-    stem = name.split(".")[0] or "table"
+    stem = name.split(".", maxsplit=1)[0] or "table"
     number = 1
     while True:
         folder = Path(f"{stem}-model" if number == 1 else f"{stem}-model-{number}")

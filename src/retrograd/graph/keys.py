@@ -17,6 +17,7 @@ import enum
 import math
 import sysconfig
 from collections.abc import Iterator
+from functools import partial
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -121,8 +122,12 @@ def function_of(f: Any) -> FunctionType | None:
     while not isinstance(f, FunctionType):
         if isinstance(f, MethodType):
             f = f.__func__
+        elif isinstance(f, partial):
+            f = f.func
         elif hasattr(f, "__wrapped__"):
             f = f.__wrapped__
+        elif isinstance(getattr(type(f), "__call__", None), FunctionType):  # noqa: B004 - its code is wanted
+            f = type(f).__call__
         else:
             return None
     return f
@@ -136,6 +141,11 @@ def uses(f: Any) -> dict[str, Any]:
     def visit(function: Any, path: str) -> None:
         if isinstance(function, MethodType):
             found[f"{path}self"] = function.__self__
+        elif isinstance(function, partial):
+            found.update({f"{path}argument {i}": v for i, v in enumerate(function.args)})
+            found.update({f"{path}argument {n}": v for n, v in function.keywords.items()})
+        elif not path and not isinstance(function, FunctionType) and not hasattr(function, "__wrapped__"):
+            found["self"] = function
         plain = function_of(function)
         if plain is None or id(plain) in seen or _is_library(plain.__code__):
             return
@@ -190,6 +200,9 @@ def outside_key(f: Any) -> tuple[tuple[str, Any], ...]:
     found = []
     for path, value in uses(f).items():
         if isinstance(value, ModuleType):
+            continue
+        if isinstance(value, partial) and code_of(value) is not None:
+            found.append((path, ("function", code_of(value))))
             continue
         if isinstance(value, FunctionType) and not _is_library(value.__code__):
             found.append((path, ("function", value.__code__)))

@@ -12,6 +12,7 @@ import numpy as np
 from retrograd.core.box import Box
 from retrograd.core.cells import Cell
 from retrograd.core.dispatch import current, interpreter
+from retrograd.core.sweep import Leaf
 from retrograd.core.types import ArrayType
 from retrograd.errors import CellError
 from retrograd.graph.ir import Graph
@@ -51,10 +52,17 @@ class Traced:
                 found[cell] = None
         return found
 
+    @cached_property
+    def followed(self) -> list[tuple[Cell, bool]]:
+        """The cells that can require gradients, and whether they did."""
+        cells = [c for c in self.stage.cells if c.requires_grad or (c.type is not None and c.type.is_float)]
+        return [(c, c.requires_grad) for c in cells] if self.stage.recording else []
+
     @property
     def keepable(self) -> bool:
         """Whether it can serve other calls: not if it closed over a value of a transform, or of a tape."""
-        return not any(isinstance(e, Box) and (e.owner is not None or e.node is not None) for e in self.extras)
+        boxes = [e for e in self.extras if isinstance(e, Box)]
+        return not any(b.owner is not None or not (b.node is None or isinstance(b.node, Leaf)) for b in boxes)
 
     def mismatch(self) -> str | None:
         """Why the state around the current call is not what this was traced for, or None."""
@@ -62,11 +70,14 @@ class Traced:
         for cell, t in self.cell_types.items():
             here = peek(active, cell)
             if here != t:
-                return f"{cell.name} was {t or 'absent'}, is {here or 'absent'}"
+                return f"{cell.name}: {t or 'absent'} -> {here or 'absent'}"
+        for cell, followed in self.followed:
+            if cell.requires_grad != followed:
+                return f"requires_grad of {cell.name}: {followed} -> {cell.requires_grad}"
         for owner, name, value in self.stage.settings:
             here = owner.__dict__[name] if name in owner.__dict__ else getattr(owner, name)
             if here != value:
-                return f"{name} of {type(owner).__name__} was {value}, is {here}"
+                return f"{name} of {type(owner).__name__}: {value} -> {here}"
         return None
 
     def enter(self, label: str) -> None:
@@ -81,6 +92,11 @@ class Traced:
         outer = innermost_stage(active)
         if outer is not None:
             outer.settings += self.stage.settings
+            for cell, use in self.stage.cells.items():  # it depends on what is absent, too
+                if use.carried_absent and use.entry is not None:
+                    outer.accumulate_into(cell, use.entry.type)
+                if (use.absent or use.carried_absent) and peek(active, cell) is None:
+                    active.read(cell)
 
     def guards(self, outs: Sequence[Any]) -> list[Any]:
         """For each written cell, the boolean among the outputs that says whether it was assigned; None if it was."""

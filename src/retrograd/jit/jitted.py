@@ -11,7 +11,7 @@ from functools import update_wrapper
 from types import CodeType
 from typing import Any
 
-from retrograd.config import default_float
+from retrograd.config import debugging, default_float
 from retrograd.core.box import Box
 from retrograd.core.cells import Cell
 from retrograd.core.dispatch import QUIET, Interpreter, current
@@ -28,7 +28,8 @@ from retrograd.transforms.gradients import NoGrad
 
 RETRACES_BEFORE_WARNING = 8
 
-_tables: dict[Any, dict[Any, list[Program]]] = {}  # code object and options -> key -> programs
+Table = dict[Any, list["Program"]]  # key -> programs
+_tables: dict[Any, tuple[Table, Any]] = {}  # code object and options -> programs, and the lock under which one is added
 
 
 class RetraceWarning(UserWarning):
@@ -79,11 +80,11 @@ class Jitted:
         self.f = f
         self.static = tuple(static)
         self.name = name_of(f)
-        self.lock = threading.RLock()
         self.reasons: Counter[str] = Counter()
         self.retraces: list[str] = []
         code: CodeType | None = code_of(f)
-        self.table = _tables.setdefault((code, self.static), {}) if code is not None else {}
+        shared = ({}, threading.RLock())
+        self.table, self.lock = _tables.setdefault((code, self.static), shared) if code is not None else shared
         self.last: Program | None = None
         if self.static:
             unknown = set(static) - set(inspect.signature(f).parameters)
@@ -107,9 +108,11 @@ class Jitted:
             flat, structure = flatten((args, kwargs))
             return [(f"argument {i}", x, False) for i, x in enumerate(flat)], structure
         bound = inspect.signature(self.f).bind(*args, **kwargs)
-        fixed = {id(v) for n, v in bound.arguments.items() if n in self.static}
-        flat, structure = flatten((args, kwargs), is_leaf=lambda x: id(x) in fixed)
-        return [(f"argument {i}", x, id(x) in fixed) for i, x in enumerate(flat)], structure
+        bound.arguments.update({n: _Fixed(v) for n, v in bound.arguments.items() if n in self.static})
+        flat, structure = flatten((bound.args, bound.kwargs))
+        fixed = [isinstance(x, _Fixed) for x in flat]
+        values = [x.value if f else x for x, f in zip(flat, fixed, strict=True)]
+        return [(f"argument {i}", x, f) for i, (x, f) in enumerate(zip(values, fixed, strict=True))], structure
 
     def _key(self, leaves: Sequence[tuple[str, Any, bool]], structure: Structure, arrays: dict[int, Any]) -> Key:
         parts: list[tuple[str, Any]] = [("the structure of the arguments", structure)]
@@ -123,6 +126,7 @@ class Jitted:
                 parts.append((where, argument_key(x, where, self.name)))
         parts.append(("recording", _recording()))
         parts.append(("the default float dtype", default_float()))
+        parts.append(("debug mode", debugging()))
         parts += outside_key(self.f)
         return Key(tuple(parts))
 
@@ -214,6 +218,15 @@ class _Bound:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.jitted, name)
+
+
+class _Fixed:
+    """A static argument: a leaf, whatever it is."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
 
 def _static_key(x: Any, name: str) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from retrograd.config import INT
 from retrograd.core.dispatch import apply1, apply2
 from retrograd.core.source import at_user_line
 from retrograd.errors import RetrogradError, ShapeError
@@ -78,19 +79,22 @@ def cross_entropy(
     tensor(1.126928, dtype=float32)
     """
     check_reduction("cross_entropy", reduction)
+    x = float_input("cross_entropy", input)
+    labels = number_or_array(target, x.dtype)
+    shape = x.shape
+    plain = weight is None and ignore_index is None and label_smoothing == 0.0
+    if plain and len(shape) == 2 and labels.shape == shape[:1] and labels.dtype is INT:  # nearly every call
+        return reduced(apply2(SOFTMAX_CROSS_ENTROPY, x, labels), reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RetrogradError(f"cross_entropy: label_smoothing is between 0 and 1, not {label_smoothing}")
-    x = _classes_last("cross_entropy", float_input("cross_entropy", input))
-    labels = number_or_array(target, x.dtype)
-    shape, classes = tuple(x.shape[:-1]), x.shape[-1]
+    x = _classes_last("cross_entropy", x)
+    classes = x.shape[-1]
     w = None if weight is None else _class_weight("cross_entropy", weight, x.dtype, classes)
-    if labels.dtype.kind == "f" and labels.shape == array_of(input).shape:
+    if labels.dtype.kind == "f" and labels.shape == shape:
         if ignore_index is not None:
             raise RetrogradError("cross_entropy: ignore_index is for labels, the target holds probabilities")
         return _of_probabilities(x, labels, w, reduction, label_smoothing)
-    labels = labels_for("cross_entropy", labels, shape, classes)
-    if w is None and ignore_index is None and label_smoothing == 0.0:
-        return reduced(apply2(SOFTMAX_CROSS_ENTROPY, x, labels), reduction)
+    labels = labels_for("cross_entropy", labels, tuple(x.shape[:-1]), classes)
     labels, counted = _counted(labels, ignore_index)
     losses = face(apply2(SOFTMAX_CROSS_ENTROPY, x, labels))
     share = None if w is None else take(w, labels, axis=0)

@@ -18,7 +18,8 @@ from retrograd.core.dispatch import apply, current
 from retrograd.core.types import check_dtype
 from retrograd.errors import RetrogradError, UnsupportedDtype
 from retrograd.ops import arithmetic as a
-from retrograd.ops.inputs import array_of, converted, face
+from retrograd.ops.indexing import concrete
+from retrograd.ops.inputs import converted, face
 from retrograd.ops.reductions import argsort
 from retrograd.primitives.creation import U64, RandomBits, philox
 
@@ -87,10 +88,10 @@ def _unit(shape: tuple[int, ...], generator: Generator | None, dtype: np.dtype) 
     """Uniform on [0, 1): multiples of 2**-24 (float32) or 2**-53 (float64), each exactly representable."""
     if dtype == np.dtype("float32"):
         words = face(_draw(shape, generator))
-        return converted(_shifted(words, 256), dtype) * (2.0**-24)
+        return face(converted(_shifted(words, 256), dtype)) * (2.0**-24)
     words = face(_draw((*shape, 2), generator))
     high, low = _shifted(words[..., 0], 32), _shifted(words[..., 1], 64)
-    return converted(high, dtype) * 2.0**-27 + converted(low, dtype) * 2.0**-53
+    return face(converted(high, dtype)) * 2.0**-27 + face(converted(low, dtype)) * 2.0**-53
 
 
 def _shifted(words: Any, divisor: int) -> Any:
@@ -135,7 +136,7 @@ def integers(low: int, high: int, shape: Any = (), *, generator: Generator | Non
     if not low < high or high - low > 2**32:
         raise RetrogradError(f"integers from {low} to {high}: the range must hold between 1 and 2**32 numbers")
     unit = _unit(_shape(shape), generator, np.dtype("float64"))
-    return face(converted(unit * float(high - low), INT)) + low
+    return face(converted(unit * float(high - low), INT)) + int(low)
 
 
 def bernoulli(p: Any, shape: Any = (), *, generator: Generator | None = None) -> Any:
@@ -148,18 +149,20 @@ def permutation(n: int, *, generator: Generator | None = None) -> Any:
     return argsort(_unit((n,), generator, np.dtype("float64")))
 
 
+_NEW = "a new generator needs numbers: make it before the jitted function or the loop, and pass it in"
+
+
 def split(generator: Generator, count: int = 2) -> list[Generator]:
     """Independent generators, keyed by draws from `generator`, which moves on by `count` draws."""
     made = []
     for _ in range(count):
-        words = np.asarray(array_of(bits(2, generator=generator)).value, U64)
+        words = np.asarray(concrete(bits(2, generator=generator), _NEW), U64)
         made.append(Generator(int(words[0]) | int(words[1]) << 32))
     return made
 
 
 def fold_in(generator: Generator, data: int) -> Generator:
     """The generator that belongs to `generator`'s key and an integer, whatever was drawn; nothing moves on."""
-    state = generator.array
-    assert state is not None
+    state = concrete(current().read(generator), _NEW)
     words = philox(np.array([int(data) & _MASK], U64), int(state[0]) ^ 0x5DEECE66D)[0]
     return Generator(int(words[0]) | int(words[1]) << 32)

@@ -65,7 +65,7 @@ class Parameter(_Readable, Cell):
 
     @grad.setter
     def grad(self, value: Any) -> None:
-        current().assign(self.grad_cell, None if value is None else value_of(value))
+        assign(self.grad_cell, value)
 
     def __repr__(self) -> str:
         return f"Parameter({self.name}: {self.type})"

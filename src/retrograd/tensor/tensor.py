@@ -15,6 +15,7 @@ from retrograd.errors import CellError, DifferentiationError, UnsupportedDtype
 from retrograd.ops.inputs import from_outside, value_of
 from retrograd.tensor.backward import backward
 from retrograd.tensor.operators import Operators
+from retrograd.tensor.parameter import assign
 
 
 class Tensor(Operators, Box):
@@ -49,7 +50,7 @@ class Tensor(Operators, Box):
         cell = self._leaf_cell
         if cell is None:
             raise CellError("only a tensor made with requires_grad=True, or a parameter, has a .grad to set")
-        current().assign(cell.grad_cell, None if value is None else value_of(value))
+        assign(cell.grad_cell, value)
 
     def backward(self, gradient: Any = None, create_graph: bool = False, retain_graph: bool | None = None) -> None:
         """Sweep back from here and add the gradients to the `.grad` of the leaves.

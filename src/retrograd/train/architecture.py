@@ -117,7 +117,7 @@ def _check_weights(records: Sequence[Mapping[str, Any]], weights: Mapping[str, n
             continue
         ins, outs = record["in_features"], record["out_features"]
         if width not in (None, ins):
-            raise ModelError(f"the model file is damaged: layer {place} takes {ins} values, the one before gives {width}")
+            raise ModelError(f"the model file is damaged: layer {place} takes {ins} values, it is given {width}")
         width = outs
         wanted[f"{place}.weight"] = (outs, ins)
         if record["bias"]:

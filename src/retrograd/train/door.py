@@ -125,7 +125,7 @@ def _try_loss(loss: Any, outputs: np.ndarray, y: np.ndarray, probed: np.ndarray,
     except IndexError as error:
         raise _no_class(y, probed, outputs.shape[1] if outputs.ndim > 1 else 1, name) from error
     if tuple(value.shape) != ():
-        raise ShapeError(f"the loss gives shape {tuple(value.shape)}: reduce it to one number, with rg.mean for example")
+        raise ShapeError(f"the loss has shape {tuple(value.shape)}: reduce it to one number, with rg.mean for example")
 
 
 def _as_targets(y: np.ndarray, outputs: np.ndarray, wanted: np.dtype, name: str) -> tuple[np.ndarray, list[str]]:
@@ -147,4 +147,6 @@ def _no_class(y: np.ndarray, probed: np.ndarray, classes: int, name: str) -> Dat
     row = next((row for row in probed if ((y[row] < 0) | (y[row] >= classes)).any()), probed[0])
     label = next((v for v in np.ravel(y[row]) if not 0 <= v < classes), np.ravel(y[row])[0])
     hint = "; labels start at 0" if y.min() == 1 and y.max() == classes else ""
-    return DataError(f"{name} has label {label} in row {row}, but the model's {classes} outputs are 0 to {classes - 1}{hint}")
+    return DataError(
+        f"{name} has label {label} in row {row}, but the model's {classes} outputs stand for 0 to {classes - 1}{hint}"
+    )

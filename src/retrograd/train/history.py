@@ -10,7 +10,7 @@ from retrograd.errors import ModelError
 class History(Mapping[str, list[float]]):
     """One list for each quantity, one number for each epoch: ``history["val_loss"][-1]``.
 
-    It holds nothing that depends on the clock, so a run that was killed and resumed has the history of one that was not.
+    It holds nothing that depends on the clock: a run that was killed and resumed has the history of one that was not.
 
     Attributes:
         best_epoch: the epoch (counted from 1) whose weights the model has, where early stopping chose; otherwise None.

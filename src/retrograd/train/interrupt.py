@@ -3,6 +3,7 @@
 import signal
 import threading
 from types import FrameType, TracebackType
+from typing import Self
 
 
 class Interrupt:
@@ -16,7 +17,7 @@ class Interrupt:
         self.asked = False
         self._installed = False
 
-    def __enter__(self) -> "Interrupt":
+    def __enter__(self) -> Self:
         here = threading.current_thread() is threading.main_thread()
         if here and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._handle)

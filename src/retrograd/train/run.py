@@ -2,8 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,44 +10,14 @@ from retrograd.core.cells import Cell
 from retrograd.errors import ModelError, TrainingDiverged
 from retrograd.ops.inputs import face
 from retrograd.ops.random import Generator, permutation
-from retrograd.train.callbacks.callback import Callback
+from retrograd.train.callbacks import Callback, Progress
 from retrograd.train.door import Rows
 from retrograd.train.history import History
 from retrograd.train.interrupt import Interrupt
+from retrograd.train.plan import Plan
 
 if TYPE_CHECKING:
     from retrograd.train.trainer import Trainer
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What `fit` was asked for.
-
-    Attributes:
-        epochs: the last epoch, counted from 1.
-        batch_size: rows in a step; the last step of an epoch takes what is left.
-        validation: the share of rows held out by draw; 0 if there is none, or a set of its own.
-        directory: where checkpoints go, or None.
-        save_every: steps between checkpoints; None for one at the end of each epoch.
-        digest: names the data, so that a run goes on with the data that it began with.
-    """
-
-    epochs: int
-    batch_size: int
-    validation: float
-    directory: Path | None
-    save_every: int | None
-    digest: str
-
-    def check(self, saved: Mapping[str, Any]) -> None:
-        """Refuse to go on with a run that was another one; `epochs` and when to save may differ."""
-        for name, now in (("batch_size", self.batch_size), ("validation", self.validation)):
-            if saved[name] != now:
-                raise ModelError(f"the run to go on with had {name}={saved[name]}, not {now}: resume it as it was")
-        if self.digest != saved["digest"]:
-            raise ModelError(
-                "the run to go on with had other data: give the same x, y and validation in the same order"
-            )
 
 
 class Run:
@@ -111,7 +79,7 @@ class Run:
             "split_state": self._split_state,
             "order_state": self._order_state,
             "reason": self.reason,
-            "callbacks": [[type(c).__name__, c.state_dict()] for c in self.callbacks],
+            "callbacks": [[type(c).__name__, c.state_dict()] for c in self._remembering],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -121,14 +89,19 @@ class Run:
             ModelError: the run was another one: other data, another batch size, other callbacks.
         """
         self.plan.check(state)
-        before, now = [name for name, _ in state["callbacks"]], [type(c).__name__ for c in self.callbacks]
+        before, now = [name for name, _ in state["callbacks"]], [type(c).__name__ for c in self._remembering]
         if before != now:
             raise ModelError(f"the run to go on with had the callbacks {_listed(before)}, now there are {_listed(now)}")
         self.epoch, self.step, self.steps = state["epoch"], state["step"], state["steps"]
         self._loss_sum, self.reason = state["loss_sum"], state["reason"]
         self._split_state, self._order_state = state["split_state"], state["order_state"]
-        for callback, (_, saved) in zip(self.callbacks, state["callbacks"], strict=True):
+        for callback, (_, saved) in zip(self._remembering, state["callbacks"], strict=True):
             callback.load_state_dict(saved)
+
+    @property
+    def _remembering(self) -> list[Callback]:
+        """The callbacks that belong to a run; whether somebody watches may change."""
+        return [callback for callback in self.callbacks if not isinstance(callback, Progress)]
 
     # The loop ---------------------------------------------------------------------------------------------------------
 
@@ -150,6 +123,7 @@ class Run:
                 self.trainer.save(self.plan.directory)
             self.history.stopped, self.history.interrupted = self._why(), self._interrupted
         finally:
+            self.model.eval()
             for callback in reversed(self.callbacks):
                 callback.on_fit_end(self)
         return self.history

@@ -130,12 +130,11 @@ def train_table(
     return _measured(prepared, model, outputs, history, {"source": source, **asdict(settings)})
 
 
-def _optimizer(model: nn.Module, settings: Settings) -> Any:
-    decay = {"weight_decay": settings.weight_decay}
+def _optimizer(model: nn.Module, settings: Settings) -> optim.Optimizer:
     if settings.optimizer == "sgd":
-        return optim.SGD(model.parameters(), lr=settings.lr, momentum=MOMENTUM, **decay)
+        return optim.SGD(model, lr=settings.lr, momentum=MOMENTUM, weight_decay=settings.weight_decay)
     if settings.optimizer == "adam":
-        return optim.Adam(model.parameters(), lr=settings.lr, **decay)
+        return optim.Adam(model, lr=settings.lr, weight_decay=settings.weight_decay)
     raise RetrogradError(f"there is no optimizer {settings.optimizer!r}: choose {' or '.join(OPTIMIZERS)}")
 
 
@@ -144,7 +143,9 @@ def _measured(
 ) -> Outcome:
     """The outcome: test scores beside those of a model that has learned nothing."""
     preprocessor, rows = prepared.preprocessor, prepared.rows
-    scores, baseline, confusion = {}, {}, None
+    scores: dict[str, float] = {}
+    baseline: dict[str, float] = {}
+    confusion = None
     if len(rows.test):
         scores, confusion = scored(preprocessor, outputs[rows.test], prepared.y[rows.test])
         baseline, _ = scored(preprocessor, _knows_nothing(prepared, len(rows.test)), prepared.y[rows.test])
@@ -160,9 +161,7 @@ def _measured(
     return Outcome(TrainedModel(model, preprocessor, record, history), outputs, scores, baseline, confusion)
 
 
-def scored(
-    preprocessor: Any, outputs: np.ndarray, targets: np.ndarray
-) -> tuple[dict[str, float], np.ndarray | None]:
+def scored(preprocessor: Any, outputs: np.ndarray, targets: np.ndarray) -> tuple[dict[str, float], np.ndarray | None]:
     """Measures of outputs against encoded targets, amounts in the target's own unit; and the confusion matrix."""
     if preprocessor.task == "classification":
         return {"accuracy": metrics.accuracy(outputs, targets)}, metrics.confusion(outputs, targets)

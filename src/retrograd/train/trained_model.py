@@ -146,7 +146,9 @@ def digest(array: np.ndarray) -> str:
 
 def is_model_folder(path: Path) -> bool:
     """Whether a folder holds a model's files and nothing else."""
-    return path.is_dir() and not path.is_symlink() and {entry.name for entry in path.iterdir()} == {DESCRIPTION, WEIGHTS}
+    if path.is_symlink() or not path.is_dir():
+        return False
+    return {entry.name for entry in path.iterdir()} == {DESCRIPTION, WEIGHTS}
 
 
 def refuse_to_replace(path: Path, *, replace: bool) -> None:

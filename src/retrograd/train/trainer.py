@@ -1,6 +1,5 @@
 """`Trainer`: a model, a loss and an optimiser become a run over data that can be watched, ended and resumed."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from retrograd.train.callbacks import Callback, EarlyStopping, Progress
 from retrograd.train.door import Rows, admit, admit_inputs
 from retrograd.train.forward import outputs_of
 from retrograd.train.history import History
-from retrograd.train.run import Plan, Run
+from retrograd.train.plan import is_share, plan_of
+from retrograd.train.run import Run
 from retrograd.train.state import cells_of, check_fit, generators_of, put, slots_of, snapshot, weights_of
 from retrograd.train.step import make_step
 from retrograd.train.tree_file import read_tree, write_tree
@@ -85,7 +85,8 @@ class Trainer:
     ) -> History:
         """Train.
 
-        Ctrl-C ends the run after the current step and returns what was learned so far; a second one raises.
+        Afterwards the model is in evaluation mode. Ctrl-C ends the run after the current step, and what was learned so
+        far is kept; a second one raises.
 
         Args:
             x: n rows of inputs, anything NumPy takes for an array; cast to the model's dtype once, which is said.
@@ -107,16 +108,26 @@ class Trainer:
             TrainingDiverged: the loss became infinite or NaN.
         """
         data = admit(self.model, self.loss, x, y)
-        held = None if validation is None or _is_share(validation) else self._held(validation)
-        plan = _plan(data, held, epochs, batch_size, validation, directory, save_every, self._saved_run is not None)
+        held = None if validation is None or is_share(validation) else self._held(validation)
+        plan = plan_of(
+            data,
+            held,
+            epochs=epochs,
+            batch_size=batch_size,
+            validation=validation,
+            directory=directory,
+            save_every=save_every,
+            resumed=self._saved_run is not None,
+        )
         run = Run(self, plan, data, held, self._watchers(early_stopping, progress))
         saved, self._saved_run = self._saved_run, None
         if saved is not None:
             self._go_on(run, saved)
         elif plan.directory is not None and (plan.directory / CHECKPOINT).exists():
+            name = repr(str(plan.directory))
             raise RetrogradError(
-                f"{str(plan.directory)!r} holds the checkpoint of a run: trainer.resume({str(plan.directory)!r}) goes on "
-                "with it; to begin anew give another directory"
+                f"{name} holds the checkpoint of a run: trainer.resume({name}) goes on with it; to begin anew give "
+                "another directory"
             )
         self._run, self.history = run, run.history
         try:
@@ -149,14 +160,7 @@ class Trainer:
         """
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
-        state = {
-            "format": FORMAT,
-            "version": VERSION,
-            "cells": {name: dict(snapshot(cells)) for name, cells in self._cells().items()},
-            "history": self.history.to_json(),
-            "run": None if self._run is None else self._run.state_dict(),
-        }
-        write_tree(folder / CHECKPOINT, state)
+        write_tree(folder / CHECKPOINT, self._saved_run or self._state())
 
     def resume(self, directory: str | Path) -> "Trainer":
         """Take up what `save`, or a `fit` that was killed, left in `directory`.
@@ -185,6 +189,15 @@ class Trainer:
         except (KeyError, TypeError, AttributeError) as error:
             raise ModelError(f"{str(path)!r} is damaged") from error
         return self
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "cells": {name: snapshot(cells) for name, cells in self._cells().items()},
+            "history": self.history.to_json(),
+            "run": None if self._run is None else self._run.state_dict(),
+        }
 
     def _cells(self) -> dict[str, dict[str, Cell]]:
         return {
@@ -219,7 +232,8 @@ class Trainer:
     def _held(self, validation: Any) -> Rows:
         if not isinstance(validation, (tuple, list)) or len(validation) != 2:
             raise DataError("validation is a share of the rows, such as 0.2, or a pair (x, y)")
-        return admit(self.model, self.loss, *validation, what="validation ")
+        x, y = validation
+        return admit(self.model, self.loss, x, y, what="validation ")
 
     def _watchers(self, early_stopping: int | EarlyStopping | None, progress: bool) -> list[Callback]:
         """The callbacks of a run; the one that shows comes last, when the others have had their say."""
@@ -227,47 +241,8 @@ class Trainer:
         return [*self.callbacks, *([stopping] if stopping else []), *([Progress()] if progress else [])]
 
 
-def _is_share(validation: Any) -> bool:
-    return isinstance(validation, (int, float)) and not isinstance(validation, bool)
-
-
 def _name(metric: Metric) -> str:
     name = getattr(metric, "__name__", None)
     if name is None or name == "<lambda>":
         raise RetrogradError("a metric without a name: give metrics={'name': function}")
     return str(name)
-
-
-def _plan(
-    data: Rows,
-    held: Rows | None,
-    epochs: int,
-    batch_size: int,
-    validation: Any,
-    directory: Any,
-    save_every: int | None,
-    resumed: bool,
-) -> Plan:
-    """The plan, checked."""
-    for name, value in (("epochs", epochs), ("batch_size", batch_size), ("save_every", save_every)):
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-            raise RetrogradError(f"{name} is a whole number from 1 up, not {value!r}")
-    if save_every is not None and directory is None:
-        raise RetrogradError("save_every needs directory=, the folder to keep the checkpoint in")
-    share = float(validation) if _is_share(validation) else 0.0
-    if not 0 <= share < 1:
-        raise DataError(f"validation is a share of the rows below 1, such as 0.2, not {share:g}")
-    if share and not 0 < round(len(data) * share) < len(data):
-        raise DataError(f"validation={share:g} of {len(data)} rows leaves no rows to train or none to validate")
-    digest = _digest(data, held) if resumed or directory is not None else ""
-    return Plan(epochs, batch_size, share, None if directory is None else Path(directory), save_every, digest)
-
-
-def _digest(data: Rows, held: Rows | None) -> str:
-    """A name for the data: the same bits, the same name."""
-    hashed = hashlib.blake2b(digest_size=16)
-    for rows in (data, *([held] if held else [])):
-        for array in (rows.x, rows.y):
-            hashed.update(f"{array.dtype}{array.shape}".encode())
-            hashed.update(np.ascontiguousarray(array).data)
-    return hashed.hexdigest()

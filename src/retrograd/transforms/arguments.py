@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from retrograd.core.box import Box
+from retrograd.core.box import Box, box
 from retrograd.core.cells import Cell
 from retrograd.core.tree import Structure, flatten, unflatten
 from retrograd.errors import DTypeError, RetrogradError
-from retrograd.ops.inputs import array_of, face
+from retrograd.ops.inputs import array_of, face, is_weak
 
 
 def is_number_like(x: Any) -> bool:
@@ -58,6 +58,12 @@ def mapped(tree: Any, function: Callable[[Any], Any]) -> Any:
     """`function` on every array of a result; other leaves as they are."""
     leaves, structure = flatten(tree)
     return unflatten(structure, [function(x) if is_number_like(x) else x for x in leaves])
+
+
+def face_like(value: Any, like: Any) -> Any:
+    """The public face of a value that has the type of `like`: a derivative is as weak as what it belongs to."""
+    out, weak = face(value), is_weak(like)
+    return out if out.weak == weak else box(out.value, out.owner, out.node, weak)
 
 
 def faces(values: Sequence[Any]) -> list[Any]:

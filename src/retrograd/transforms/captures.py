@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.config import default_float
+from retrograd.config import debugging, default_float
 from retrograd.core.batching import Batch
 from retrograd.core.box import Box
 from retrograd.core.cells import Cell
@@ -39,7 +39,7 @@ def trace_tree(
     flags = [isinstance(v, Box) and v.node is not None for v in values]
     outside = [part for f in users for part in outside_key(f)]
     users = users if all(stays_the_same(part) for _, part in outside) else ()
-    key = (name, structure, tuple(types), tuple(flags), body, default_float(), *outside)
+    key = (name, structure, tuple(types), tuple(flags), body, default_float(), debugging(), *outside)
     kept = _traced.setdefault(key, []) if users else []
     entry = next((e for e in kept if e[0].mismatch() is None), None)
     if entry is None:

@@ -46,21 +46,22 @@ def _settled(
     trace_with: Callable[[list[ArrayType]], tuple[Traced, Structure]], carry: list[Any], structure: Structure, what: str
 ) -> tuple[Traced, Structure, list[Any]]:
     """Trace until the carry leaves an iteration as it entered; weak scalars take the dtype they come back with."""
-    for _ in range(len(carry) + 1):
-        types = [type_of(v).strong() for v in carry]
+    weak = [is_weak(v) for v in carry]  # may still take another dtype
+    types = [type_of(v) for v in carry]
+    for _ in range(2 * len(carry) + 2):
         traced, result = trace_with(types)
-        outs = [type_of(r).strong() for r in traced.results[: len(types)]]
+        outs = [type_of(r) for r in traced.results[: len(types)]]
         if result_mismatch := _difference(structure, result, len(types), traced):
             raise RetrogradError(f"{what}: the carry enters as {structure} and leaves as {result_mismatch}")
-        if outs == types:
-            return traced, result, carry
+        if [o.strong() for o in outs] == [t.strong() for t in types] and not any(t.weak for t in types):
+            return traced, result, [face(converted(v, t.dtype)) for v, t in zip(carry, types, strict=True)]
         for i, (t, o) in enumerate(zip(types, outs, strict=True)):
-            if t.shape != o.shape or (t.dtype != o.dtype and not is_weak(carry[i])):
+            if t.shape != o.shape or (t.dtype != o.dtype and not weak[i]):
                 hint = f"; convert the first value with .astype({str(o.dtype)!r})" if t.shape == o.shape else ""
-                raise ShapeError(f"{what}: carried value {i} enters as {t} and leaves as {o}{hint}")
-        carry = [
-            face(converted(v, o.dtype)) if t.dtype != o.dtype else v for v, t, o in zip(carry, types, outs, strict=True)
-        ]
+                raise ShapeError(f"{what}: carried value {i} enters as {t} and leaves as {o.strong()}{hint}")
+        # What met no array stays weak while others settle; once nothing else changes it is a float64 (or int64) array.
+        changed = [o if w else t for t, o, w in zip(types, outs, weak, strict=True)]
+        types = changed if changed != types else [t.strong() for t in types]
     raise ShapeError(f"{what}: the types of the carry do not settle")
 
 
@@ -98,7 +99,7 @@ def scan(
     columns, column_structure = flat_arrays(xs, "the xs of scan")
     steps = _length(columns, length)
     if debugging():
-        return _scan_in_python(f, init, columns, column_structure, steps, reverse)
+        return _scan_in_python(f, _as_tensors(init), columns, column_structure, steps, reverse)
     both = Structure(tuple, "pair", (carry_structure, column_structure))
     name = f"scan of {name_of(f)}"
 
@@ -123,6 +124,12 @@ def scan(
         unflatten(carry_structure, [face(o) for o in outs[:n]]),
         unflatten(result.children[1], [face(o) for o in outs[n:]]),
     )
+
+
+def _as_tensors(tree: Any) -> Any:
+    """`tree` with tensors for leaves, as a traced body gets it."""
+    leaves, structure = flatten(tree)
+    return unflatten(structure, [face(array_of(leaf)) for leaf in leaves])
 
 
 def _length(columns: Sequence[Any], length: int | None) -> int:
@@ -176,9 +183,9 @@ def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Any], Any], init: Any
     tensor(6)
     """
     if debugging():
-        carry = init
+        carry = _as_tensors(init)
         for i in range(int(lower), int(upper)):
-            carry = body(array_of(np.asarray(i, INT)), carry)
+            carry = body(face(np.asarray(i, INT)), carry)
         return carry
     if isinstance(lower, (int, np.integer)) and isinstance(upper, (int, np.integer)):
         indices = arange(max(int(upper) - int(lower), 0)) + int(lower)
@@ -226,7 +233,7 @@ def while_loop(
     tensor(128)
     """
     if debugging():
-        carry, done = init, 0
+        carry, done = _as_tensors(init), 0
         while condition(carry) and (max_iterations is None or done < max_iterations):
             carry, done = body(carry), done + 1
         return carry
@@ -290,6 +297,13 @@ def _bounded_while(condition: Any, body: Any, init: Any, max_iterations: int) ->
         going = a.logical_and(active, condition(carry))
         return (going, cond(going, body, lambda c: c, carry)), None
 
+    values, structure = flat_arrays(init, "the carry of while_loop")
+    name = f"the condition of while_loop of {name_of(body)}"
+    test, _ = trace_tree(
+        condition, Structure(tuple, None, (structure,)), values, [type_of(v) for v in values], name,
+        users=users_of(condition),
+    )  # fmt: skip
+    _check_condition(test)
     step.users = (condition, body)  # type: ignore[attr-defined]
     return scan(step, (array_of(np.asarray(True)), init), length=int(max_iterations))[0][1]
 
@@ -309,7 +323,7 @@ def cond(predicate: Any, true: Callable[..., Any], false: Callable[..., Any], *o
         return true(*operands) if bool(face(test)) else false(*operands)
     values, structure = flat_arrays(list(operands), "the operands of cond")
     arguments = Structure(tuple, None, structure.children)
-    types = [type_of(v).strong() for v in values]
+    types = [type_of(v) for v in values]
     arms = [
         trace_tree(f, arguments, values, types, f"{side} arm of cond", users=users_of(f))
         for f, side in ((true, "the true"), (false, "the false"))
@@ -317,7 +331,8 @@ def cond(predicate: Any, true: Callable[..., Any], false: Callable[..., Any], *o
     (yes, result), (no, other) = arms
     if result != other:
         raise RetrogradError(f"the arms of cond return different structures: {result} and {other}")
-    return unflatten(result, [face(o) for o in _run_cond(test, yes, no, values)])
+    weak = [is_weak(a) and is_weak(b) for a, b in zip(yes.results, no.results, strict=True)]
+    return unflatten(result, [face(o, w) for o, w in zip(_run_cond(test, yes, no, values), weak, strict=False)])
 
 
 def _run_cond(test: Any, yes: Traced, no: Traced, values: list[Any]) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from functools import update_wrapper, wraps
 from typing import Any
 
@@ -60,13 +61,13 @@ class custom_vjp:  # noqa: N801 - used as a decorator
     ... def clipped_exp(x):
     ...     return rg.exp(rg.clip(x, max=10.0))
     >>> def forward(x):
-    ...     y = clipped_exp(x)
+    ...     y = clipped_exp.f(x)                # the plain function
     ...     return y, y  # the result, and what the rule needs
     >>> def backward(y, ct):
     ...     return (ct * y,)  # one cotangent for each argument
     >>> clipped_exp.defvjp(forward, backward)
     >>> rg.grad(clipped_exp)(1.0)
-    tensor(2.71828183, dtype=float64)
+    tensor(2.71828183, dtype=float64, weak)
 
     All three are traced. A value they capture must not require gradients: pass it as an argument. Forward mode is the
     reverse of the rule's reverse, so the rule must be differentiable, and linear in the cotangent.
@@ -90,10 +91,22 @@ class custom_vjp:  # noqa: N801 - used as a decorator
             raise RetrogradError(
                 f"{name_of(self)} has no derivative yet: call {name_of(self)}.defvjp(forward, backward)"
             )
+        if self in _being_traced.get():
+            raise RetrogradError(
+                f"a rule of {name_of(self)} calls {name_of(self)} itself, whose rule it is: call the plain function, "
+                f"{name_of(self)}.f"
+            )
         values, structure = flat_arrays(args, f"the arguments of {name_of(self)}")
-        parts = _CustomParts(self, values, structure)
+        token = _being_traced.set(_being_traced.get() | {self})
+        try:
+            parts = _CustomParts(self, values, structure)
+        finally:
+            _being_traced.reset(token)
         outs = apply(parts.primitive(), *as_operands([*values, *parts.constants]))
         return unflatten(parts.result, [face(o) for o in outs])
+
+
+_being_traced: ContextVar[frozenset[custom_vjp]] = ContextVar("being_traced", default=frozenset())
 
 
 class _CustomParts:

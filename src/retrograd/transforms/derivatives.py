@@ -18,7 +18,7 @@ from retrograd.core.tree import Structure, flatten, flatten_like, unflatten
 from retrograd.errors import RetrogradError, ShapeError
 from retrograd.ops.inputs import array_of, converted, face
 from retrograd.ops.shaping import ones_like, reshape
-from retrograd.transforms.arguments import flat_arrays, mapped, name_of, need_floats, selected
+from retrograd.transforms.arguments import face_like, flat_arrays, mapped, name_of, need_floats, selected
 from retrograd.transforms.vectorise import vmap
 
 
@@ -46,7 +46,7 @@ class _Linearised:
     def strip(self, x: Any) -> Any:
         """A result as the level below sees it."""
         value = array_of(x)
-        return face(self.level.strip(value))
+        return face_like(self.level.strip(value), value)
 
     def pull(self, outputs: Sequence[Any], cotangents: Sequence[Any], keep: bool) -> list[Any]:
         """The cotangents of all differentiated leaves, in order; zeros where nothing arrived."""
@@ -56,7 +56,9 @@ class _Linearised:
             if isinstance(o, Box) and o.owner is self.level and o.dtype.kind == "f"
         ]
         found = sweep([n for n, _ in live], [ct for _, ct in live], rule=backpropagate, keep=keep)
-        return [face(zeros_for(b.value) if found.get(b.node) is None else found[b.node]) for b in self.leaves]
+        return [
+            face_like(zeros_for(b.value) if found.get(b.node) is None else found[b.node], b) for b in self.leaves
+        ]
 
     def trees(self, cotangents: list[Any]) -> list[Any]:
         """One tree per differentiated argument."""
@@ -81,7 +83,7 @@ def value_and_grad(
         `argnums` is a sequence).
 
     >>> value_and_grad(lambda x: x**3)(2.0)
-    (tensor(8., dtype=float64, weak), tensor(12., dtype=float64))
+    (tensor(8., dtype=float64, weak), tensor(12., dtype=float64, weak))
     """
 
     @wraps(f)
@@ -93,7 +95,7 @@ def value_and_grad(
         seed = run.level.strip(loss)
         grads = run.trees(run.pull([loss], [array_of(ones_like(seed))], keep=False))
         gradient = grads[0] if isinstance(argnums, int) else tuple(grads)
-        value = face(seed)
+        value = face_like(seed, loss)
         return ((value, mapped(aux, run.strip)), gradient) if has_aux else (value, gradient)
 
     return value_and_grad_f
@@ -118,9 +120,9 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool 
     """The gradient of a scalar function, as a function; see `value_and_grad`.
 
     >>> grad(lambda x: x**3)(2.0)
-    tensor(12., dtype=float64)
+    tensor(12., dtype=float64, weak)
     >>> grad(grad(lambda x: x**3))(2.0)
-    tensor(12., dtype=float64)
+    tensor(12., dtype=float64, weak)
     """
     both = value_and_grad(f, argnums, has_aux)
 
@@ -139,7 +141,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
 
     >>> y, pull = vjp(lambda a, b: a * b, 2.0, 5.0)
     >>> pull(1.0)
-    (tensor(5., dtype=float64), tensor(2., dtype=float64))
+    (tensor(5., dtype=float64, weak), tensor(2., dtype=float64, weak))
     """
     run = _Linearised(f, primals, {}, list(range(len(primals))), "vjp")
     outputs, structure = flat_arrays(run.result, f"the result of {name_of(f)}")
@@ -158,14 +160,15 @@ def _matching(ct: Any, like: Any) -> Any:
         raise ShapeError(
             f"a cotangent or tangent of shape {tuple(value.shape)} for a value of shape {tuple(like.shape)}"
         )
-    return converted(value, like.dtype)
+    ct = converted(value, like.dtype)
+    return ct.value if isinstance(ct, Box) and ct.weak and ct.owner is None else ct
 
 
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """``f(*primals)`` and its derivative in the direction of `tangents`, computed together by forward mode.
 
     >>> jvp(lambda x: x**3, (2.0,), (1.0,))
-    (tensor(8., dtype=float64, weak), tensor(12., dtype=float64))
+    (tensor(8., dtype=float64, weak), tensor(12., dtype=float64, weak))
     """
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
         raise RetrogradError("jvp takes tuples: rg.jvp(f, (x,), (v,))")
@@ -183,8 +186,9 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     outputs, out_structure = flat_arrays(result, f"the result of {name_of(f)}")
     pairs = [level.split(o) for o in outputs]
     tangents_out = [zeros_for(p) if t is None else t for p, t in pairs]
-    return unflatten(out_structure, [face(p) for p, _ in pairs]), unflatten(
-        out_structure, [face(t) for t in tangents_out]
+    values_out = [face_like(p, o) for (p, _), o in zip(pairs, outputs, strict=True)]
+    return unflatten(out_structure, values_out), unflatten(
+        out_structure, [face_like(t, o) for t, o in zip(tangents_out, outputs, strict=True)]
     )
 
 

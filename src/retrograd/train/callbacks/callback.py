@@ -1,6 +1,5 @@
 """What a run tells, and to whom."""
 
-from abc import ABC
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -8,8 +7,8 @@ if TYPE_CHECKING:
     from retrograd.train.run import Run
 
 
-class Callback(ABC):  # noqa: B024 - every method has a meaning, to do nothing
-    """Called at the events of a run; override what you need.
+class Callback:
+    """Called at the events of a run; subclass it and override what you need.
 
     A callback may read anything (`run.history`, `run.model`, `run.optimizer`), change settings such as the learning
     rate, and end the run with `run.stop("reason")`. What it remembers from event to event belongs into `state_dict`:

@@ -1,0 +1,38 @@
+"""Everything shown to a reader is executed: doctests of the package, and the examples of README and docs."""
+
+import doctest
+import importlib
+import pkgutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import retrograd as rg
+
+ROOT = Path(__file__).parents[2]
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+PAGES = sorted(p for p in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")] if ">>>" in p.read_text())
+MODULES = sorted(m.name for m in pkgutil.walk_packages(rg.__path__, "retrograd.") if not m.name.endswith("__main__"))
+
+
+def run(tests, scope):
+    runner = doctest.DocTestRunner(optionflags=OPTIONS)
+    for test in tests:
+        test.globs.update(scope)
+        runner.run(test)
+    assert runner.failures == 0
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstrings(name):
+    module = importlib.import_module(name)
+    found = [t for t in doctest.DocTestFinder().find(module, name) if t.examples]
+    run(found, {"np": np, "rg": rg})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_pages(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    test = doctest.DocTestParser().get_doctest(page.read_text(), {}, page.name, str(page), 0)
+    run([test], {"np": np, "rg": rg})
