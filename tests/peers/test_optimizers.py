@@ -9,6 +9,13 @@ from retrograd import nn, optim
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.peers
 
+
+@pytest.fixture(autouse=True, scope="module")
+def _pytorch_is_loaded_whole():
+    """Its first optimiser imports the compiler, which sets an environment variable."""
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)])
+
+
 OPTIONS = {
     "SGD": [
         {"lr": 0.3},

@@ -147,11 +147,12 @@ def uses(f: Any) -> dict[str, Any]:
         elif not path and not isinstance(function, FunctionType) and not hasattr(function, "__wrapped__"):
             found["self"] = function
         plain = function_of(function)
-        if plain is None or id(plain) in seen or _is_library(plain.__code__):
+        if plain is None or id(plain) in seen:
             return
         seen.add(id(plain))
         found[f"{path}code"] = plain.__code__
-        for name, value in _outside(plain):
+        library = _is_library(plain.__code__)  # its globals stay; what a wrapper such as rg.grad(f) closes over does not
+        for name, value in _captured(plain) if library else (*_globals(plain), *_captured(plain)):
             found[f"{path}{name}"] = value
             if function_of(value) is not None:
                 visit(value, f"{path}{name}.")
@@ -179,11 +180,14 @@ def global_names(code: CodeType) -> tuple[str, ...]:
     return found
 
 
-def _outside(function: FunctionType) -> Iterator[tuple[str, Any]]:
+def _globals(function: FunctionType) -> Iterator[tuple[str, Any]]:
     scope = function.__globals__
     for name in global_names(function.__code__):
         if name in scope:
             yield f"global {name}", scope[name]
+
+
+def _captured(function: FunctionType) -> Iterator[tuple[str, Any]]:
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             yield f"closure {name}", cell.cell_contents
@@ -204,7 +208,7 @@ def outside_key(f: Any) -> tuple[tuple[str, Any], ...]:
         if isinstance(value, partial) and code_of(value) is not None:
             found.append((path, ("function", code_of(value))))
             continue
-        if isinstance(value, FunctionType) and not _is_library(value.__code__):
+        if isinstance(value, FunctionType):
             found.append((path, ("function", value.__code__)))
             continue
         key = value_key(value)

@@ -37,6 +37,7 @@ class Traced:
     guarded: list[Cell]
     stage: Stage
     results: list[Any]
+    followed: list[tuple[Cell, bool]]  # the cells, and whether they required gradients
 
     def cell_use(self, cell: Cell) -> CellUse:
         return self.stage.cells[cell]
@@ -51,12 +52,6 @@ class Traced:
             elif use.absent:
                 found[cell] = None
         return found
-
-    @cached_property
-    def followed(self) -> list[tuple[Cell, bool]]:
-        """The cells that can require gradients, and whether they did."""
-        cells = [c for c in self.stage.cells if c.requires_grad or (c.type is not None and c.type.is_float)]
-        return [(c, c.requires_grad) for c in cells] if self.stage.recording else []
 
     @property
     def keepable(self) -> bool:
@@ -155,7 +150,8 @@ def trace(
             graph = stage.finish(flat + lasts + [stage.cells[c].guard for c in guarded])
     finally:
         stage.closed = True
-    return Traced(graph, stage.extras, len(types), len(flat), written, cleared, guarded, stage, results)
+    followed = [(c, c.requires_grad) for c in stage.cells] if recording else []
+    return Traced(graph, stage.extras, len(types), len(flat), written, cleared, guarded, stage, results, followed)
 
 
 def trace_pure(function: Callable[..., Sequence[Any]], types: Sequence[ArrayType], name: str) -> Graph:

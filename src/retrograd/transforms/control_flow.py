@@ -314,7 +314,7 @@ def cond(predicate: Any, true: Callable[..., Any], false: Callable[..., Any], *o
     Both arms are traced; only one runs. Under `vmap` of the predicate both run, and the results are selected.
 
     >>> cond(True, lambda x: x + 1, lambda x: x - 1, 1.0)
-    tensor(2., dtype=float64)
+    tensor(2., dtype=float64, weak)
     """
     test = array_of(predicate)
     if test.shape or test.dtype.kind != "b":
