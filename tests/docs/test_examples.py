@@ -1,5 +1,6 @@
 """Everything shown to a reader is executed: doctests of the package, and the examples of README and docs."""
 
+import contextlib
 import doctest
 import importlib
 import pkgutil
@@ -32,7 +33,7 @@ def test_docstrings(name):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_pages(page, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_pages(page, tmp_path):
     test = doctest.DocTestParser().get_doctest(page.read_text(), {}, page.name, str(page), 0)
-    run([test], {"np": np, "rg": rg})
+    with contextlib.chdir(tmp_path):
+        run([test], {"np": np, "rg": rg})

@@ -60,7 +60,7 @@ def step_theirs(model, optimizer):
     optimizer.step()
 
 
-@pytest.mark.parametrize(("name", "options"), CASES)
+@pytest.mark.parametrize("name, options", CASES)
 def test_twenty_steps(name, options):
     ours, theirs = both()
     mine = getattr(optim, name)(ours.parameters(), **options)

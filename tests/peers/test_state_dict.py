@@ -1,5 +1,8 @@
 """A state_dict moves both ways between retrograd and PyTorch, and the networks then compute the same."""
 
+import copy
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 
@@ -23,7 +26,12 @@ def networks():
     yield "layer norm", nn.LayerNorm(6), t.LayerNorm(6), points
     yield "layer norm over two axes", nn.LayerNorm((3, 2)), t.LayerNorm((3, 2)), points.reshape(5, 3, 2)
     yield "layer norm without shift", nn.LayerNorm(6, bias=False), t.LayerNorm(6, bias=False), points
-    yield "layer norm without parameters", nn.LayerNorm(6, elementwise_affine=False, eps=0.1), t.LayerNorm(6, 0.1, False), points
+    yield (
+        "layer norm without parameters",
+        nn.LayerNorm(6, elementwise_affine=False, eps=0.1),
+        t.LayerNorm(6, 0.1, False),
+        points,
+    )
     yield "embedding", nn.Embedding(7, 3), t.Embedding(7, 3), numbers
     yield "dropout", nn.Dropout(0.3).eval(), t.Dropout(0.3).eval(), points
     yield "identity", nn.Identity(3), t.Identity(3), points
@@ -53,32 +61,20 @@ def networks():
             t.Flatten(),
             t.Sequential(t.Linear(6, 5), t.LayerNorm(5), t.GELU()),
             t.Dropout(0.0),
-            t.Sequential(__import__("collections").OrderedDict(head=t.Linear(5, 2), out=t.LogSoftmax(-1))),
+            t.Sequential(OrderedDict(head=t.Linear(5, 2), out=t.LogSoftmax(-1))),
         ),
         numbers,
     )
 
 
-CASES = {name: rest for name, *rest in networks()}
+with rg.default_dtype("float64"):
+    CASES = {name: rest for name, *rest in networks()}
 
 
 def both(case):
-    """The two networks of a case, in float64, and its input for each."""
-    ours, theirs, x = CASES[case]
-    with rg.default_dtype("float64"):
-        ours = nn.Sequential(ours)
-    wide = nn.Sequential()
-    wide.append(_double(ours[0]))
-    return wide, torch.nn.Sequential(theirs).double(), x
-
-
-def _double(module):
-    """The same module with float64 parameters."""
-    for part in module.modules():
-        for name, value in list(vars(part).items()):
-            if isinstance(value, nn.Parameter):
-                setattr(part, name, nn.Parameter(value.numpy(), dtype="float64"))
-    return module
+    """The two networks of a case, in float64, and its input."""
+    ours, theirs, x = copy.deepcopy(CASES[case])
+    return nn.Sequential(ours), torch.nn.Sequential(theirs).double(), x
 
 
 def inputs(x):
@@ -127,13 +123,14 @@ def compare(ours, theirs, x):
         np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), rtol=1e-11, atol=1e-12, err_msg=name)
 
 
-def test_float16_and_parameters_with_a_tape_are_loaded():
+def test_other_widths_and_parameters_with_a_tape_are_loaded():
     theirs = torch.nn.Linear(3, 2)
     ours = nn.Linear(3, 2)
     ours.load_state_dict(dict(theirs.named_parameters()))  # tensors that require gradients
     np.testing.assert_array_equal(ours.weight.numpy(), theirs.weight.detach().numpy())
-    ours.load_state_dict({n: v.half() for n, v in theirs.state_dict().items()})
-    np.testing.assert_array_equal(ours.weight.numpy(), theirs.weight.detach().half().float().numpy())
+    for narrow in (torch.float16, torch.bfloat16, torch.float64):
+        ours.load_state_dict({n: v.to(narrow) for n, v in theirs.state_dict().items()})
+        np.testing.assert_array_equal(ours.weight.numpy(), theirs.weight.detach().to(narrow).float().numpy())
 
 
 def test_initial_values_have_pytorchs_distribution():

@@ -268,8 +268,10 @@ def test_what_eager_would_show_after_a_call_the_compiled_call_shows(step, wrap):
             seen.append(None if p.grad is None else np.array(p.grad))
         return seen
 
-    if wrap.endswith("cond in jit") and step is STEPS["backward, zero"]:
-        pytest.raises(rg.errors.CellError, run, "compiled") if False else None
+    if "loop" in wrap and step is STEPS["only if present"]:  # what it does depends on the iteration
+        with pytest.raises(rg.errors.CellError, match=r"parameter\.grad has no value where fori_loop|scan"):
+            run("compiled")
+        return
     expected, found = run("eager"), run("compiled")
     for a, b in zip(expected, found, strict=True):
         assert (a is None) == (b is None), (expected, found)

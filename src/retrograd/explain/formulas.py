@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -15,6 +15,7 @@ from retrograd.explain.numerals import signed
 from retrograd.primitives.families import Pointwise
 from retrograd.primitives.vocabulary import NUMPY, TEXT, Symbol
 
+Show = Callable[[Any], str]  # how a number is written
 _WORD = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -60,9 +61,9 @@ def is_pointwise(prim: Any) -> bool:
     return isinstance(prim, Pointwise)
 
 
-def numbers_of(prim: Primitive, args: Sequence[Any], at: tuple[int, ...], digits: int = 6) -> str:
+def numbers_of(prim: Primitive, args: Sequence[Any], at: tuple[int, ...], show: Show = signed) -> str:
     """The formula of a pointwise primitive for one element, numbers plugged in."""
-    return formula(prim, [signed(element_of(a, at), digits) for a in args])
+    return formula(prim, [show(element_of(a, at)) for a in args])
 
 
 def local_in_names(prim: Any, i: int, operands: Sequence[str], out: str, upstream: str) -> str:
@@ -76,12 +77,13 @@ def local_in_names(prim: Any, i: int, operands: Sequence[str], out: str, upstrea
     return _WORD.sub(lambda m: names.get(m.group(), m.group()), parts[i if len(parts) > 1 else 0])
 
 
-def local_in_numbers(prim: Any, i: int, args: Sequence[Any], out: Any, at: tuple[int, ...], digits: int = 6) -> str:
+def local_in_numbers(
+    prim: Any, i: int, args: Sequence[Any], out: Any, at: tuple[int, ...], show: Show = signed
+) -> str:
     """The local derivative of a pointwise primitive at one element, numbers plugged in."""
 
     def symbol(value: Any) -> Symbol:
-        text = signed(element_of(value, at), digits)
-        return Symbol(text)
+        return Symbol(show(element_of(value, at)))
 
     return _local(prim, i, [symbol(a) for a in args], symbol(out))
 

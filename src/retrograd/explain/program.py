@@ -16,7 +16,7 @@ from retrograd.core.tree import flatten, unflatten
 from retrograd.errors import RetrogradError
 from retrograd.explain import backward, naming
 from retrograd.explain.differences import compare
-from retrograd.explain.formulas import formula, is_pointwise, numbers_of
+from retrograd.explain.formulas import formula, is_pointwise
 from retrograd.explain.records import Check, Gradient, Step, Value
 from retrograd.explain.recorder import Recorder
 from retrograd.explain.widen import Widened, ground, wide
@@ -226,7 +226,7 @@ def _name_outputs(f: Any, recorder: Recorder, outs: Sequence[Any]) -> tuple[str,
 
 
 def _spell(step: Step) -> None:
-    """The formula of a step in names and, for one element, in numbers."""
+    """The formula of a step in names and, for one element, the products that make it."""
     prim = step.prim
     if prim is None or step.title or not step.outputs:
         return
@@ -235,9 +235,7 @@ def _spell(step: Step) -> None:
     step.formula = f"{label}({', '.join(names)})" if label else formula(prim, names)
     args = [v.array for v in step.operands]
     out = step.outputs[0]
-    if is_pointwise(prim):
-        step.numbers = numbers_of(prim, args, out.traced or ())
-    elif out.array.size:
+    if out.array.size and not is_pointwise(prim):
         step.terms = backward.products(prim, args, out.array, out.traced or ())
 
 

@@ -80,7 +80,6 @@ class Contribution:
         value: the value that receives it.
         array: the contribution.
         local: the local derivative in names, "" where the primitive has none to print.
-        numbers: the local derivative of the traced element with its numbers plugged in, "" likewise.
         factor: the local derivative itself, for pointwise steps.
         terms: upstream times local, term by term, for the traced element of `value`; None where they were not taken.
         inside: for a block, the value inside it that this comes from.
@@ -91,7 +90,6 @@ class Contribution:
     value: Value
     array: np.ndarray
     local: str = ""
-    numbers: str = ""
     factor: np.ndarray | None = None
     terms: list[Term] | None = None
     inside: Value | None = None
@@ -109,7 +107,7 @@ class Step:
         site: the user's source, where it is known.
         title: what a block is ("call of layer", "iteration 2 of 10"); "" for an operation. A block is differentiated
             step by step; an operation as a whole.
-        formula: the operation in names; numbers: the same for the traced element of the output, numbers plugged in.
+        formula: the operation in names.
         terms: for linear operations, the products (coefficient, element) that add up to the traced element.
         inside: the steps of a block; of an operation with a declared derivative, what it computes.
         backward: the steps of a declared derivative.
@@ -126,7 +124,6 @@ class Step:
     site: Site | None = None
     title: str = ""
     formula: str = ""
-    numbers: str = ""
     terms: list[tuple[float, float]] | None = None
     inside: list[Step] = field(default_factory=list)
     backward: list[Step] = field(default_factory=list)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.explain.formulas import is_pointwise, local_in_numbers
+from retrograd.explain.formulas import is_pointwise, local_in_numbers, numbers_of
 from retrograd.explain.layout import Page, listed
 from retrograd.explain.numerals import array_text, number, place, rows_text, signed
 from retrograd.explain.program import Explanation
@@ -98,7 +98,10 @@ class Forward:
         """The formula of the traced element, with its numbers."""
         if step.terms:
             return sum_text([(forward_product(w, x, self.digits), w * x) for w, x in step.terms], self.digits)
-        return step.numbers
+        if is_pointwise(step.prim) and step.outputs[0].array.size:
+            args, at = [v.array for v in step.operands], step.outputs[0].traced or ()
+            return numbers_of(step.prim, args, at, lambda x: signed(x, self.digits))  # type: ignore[arg-type]
+        return ""
 
 
 def clipped(text: str, width: int = 88) -> str:
@@ -206,7 +209,7 @@ class Backward:
         if is_pointwise(step.prim) and len(c.terms) == 1:
             t = c.terms[0]
             args = [v.array for v in step.operands]
-            local = local_in_numbers(step.prim, c.argument, args, out.array, t.at, self.digits)
+            local = local_in_numbers(step.prim, c.argument, args, out.array, t.at, lambda x: signed(x, self.digits))
             return f"{signed(t.upstream, self.digits)} * {local}"
         products = [(f"{signed(t.upstream, self.digits)} * {signed(t.local, self.digits)}", t.product) for t in c.terms]
         return sum_text(products, self.digits) if products else "0"

@@ -108,7 +108,7 @@ def value_and_grad(model: Module, loss_fn: Callable[..., Any], has_aux: bool = F
 
         @wraps(loss_fn)
         def loss_of(values: Mapping[str, Any]) -> Any:
-            given = {cell: values[path] for path, cell in trained.items()}
+            given: dict[Cell, Any] = {cell: values[path] for path, cell in trained.items()}
             level, result = _under(given, lambda: loss_fn(*args, **kwargs))
             _hand_down(level, given, set())
             return result

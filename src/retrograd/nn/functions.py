@@ -45,8 +45,8 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     shape, outer = x.shape, w.shape
     if not shape or len(outer) != 2 or shape[-1] != outer[1]:
         raise ShapeError(
-            f"linear: an input of shape {tuple(shape)} with a weight (out, in) of shape {tuple(outer)}{at_user_line()}: "
-            f"the last axis of the input must have length {outer[-1] if outer else '?'}"
+            f"linear: an input of shape {tuple(shape)} with a weight (out, in) of shape {tuple(outer)}"
+            f"{at_user_line()}: the last axis of the input must have length {outer[-1] if outer else '?'}"
         )
     if bias is None:
         return matmul(x, shaping.matrix_transpose(w))
@@ -182,6 +182,6 @@ def silu(input: Any) -> Any:
 
 
 def leaky_relu(input: Any, negative_slope: float = 0.01) -> Any:
-    r"""Rectifier with a slope below zero: :math:`y = x` if :math:`x > 0`, else :math:`s\,x`; at 0 the derivative is s."""
+    r"""Rectifier with a slope s below zero: :math:`y = x` if :math:`x > 0`, else :math:`s x`; slope s at 0."""
     x = face(as_float(input))
     return a.where(x > 0.0, x, x * negative_slope)

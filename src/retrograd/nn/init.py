@@ -119,9 +119,7 @@ def _xavier(target: Target, gain: float, spread: str, generator: Generator | Non
     return _variance(target, variance, spread=spread, generator=generator, dtype=dtype)
 
 
-def xavier_uniform(
-    target: Target, gain: float = 1.0, *, generator: Generator | None = None, dtype: Any = None
-) -> Any:
+def xavier_uniform(target: Target, gain: float = 1.0, *, generator: Generator | None = None, dtype: Any = None) -> Any:
     r"""Uniform with variance :math:`2 g^2 / (\text{fan}_{in} + \text{fan}_{out})`.
 
     Glorot, Bengio (2010), equation 16.

@@ -9,18 +9,22 @@ from typing import Any
 
 from retrograd.config import INT
 from retrograd.core.dispatch import apply1, apply2
+from retrograd.core.primitive import Primitive
 from retrograd.core.source import at_user_line
 from retrograd.errors import RetrogradError, ShapeError
-from retrograd.nn.checks import check_reduction, float_input, labels_for, never_negative, number_or_array, pair, same_width
+from retrograd.nn import checks
+from retrograd.nn.checks import check_reduction, float_input, number_or_array, pair, same_width
 from retrograd.ops import arithmetic as a
 from retrograd.ops.indexing import take, take_along_axis
-from retrograd.ops.inputs import array_of, face
+from retrograd.ops.inputs import face
 from retrograd.ops.reductions import log_softmax
 from retrograd.ops.reductions import sum as _sum
 from retrograd.ops.shaping import expand_dims, moveaxis, squeeze
 from retrograd.primitives.arithmetic import DIVIDE
 from retrograd.primitives.fused import SOFTMAX_CROSS_ENTROPY
 from retrograd.primitives.reduction import Sum
+
+_divide: Primitive = DIVIDE  # type: ignore[assignment] # the decorator leaves the one instance
 
 
 def reduced(losses: Any, reduction: str) -> Any:
@@ -33,7 +37,7 @@ def reduced(losses: Any, reduction: str) -> Any:
     count = 1
     for n in losses.shape:
         count *= n
-    return face(apply2(DIVIDE, total, float(count)))
+    return face(apply2(_divide, total, float(count)))
 
 
 def _classes_last(what: str, x: Any) -> Any:
@@ -94,7 +98,7 @@ def cross_entropy(
         if ignore_index is not None:
             raise RetrogradError("cross_entropy: ignore_index is for labels, the target holds probabilities")
         return _of_probabilities(x, labels, w, reduction, label_smoothing)
-    labels = labels_for("cross_entropy", labels, tuple(x.shape[:-1]), classes)
+    labels = checks.labels_for("cross_entropy", labels, tuple(x.shape[:-1]), classes)
     labels, counted = _counted(labels, ignore_index)
     losses = face(apply2(SOFTMAX_CROSS_ENTROPY, x, labels))
     share = None if w is None else take(w, labels, axis=0)
@@ -123,8 +127,8 @@ def nll_loss(
     x = _classes_last("nll_loss", float_input("nll_loss", input))
     classes = x.shape[-1]
     w = None if weight is None else _class_weight("nll_loss", weight, x.dtype, classes)
-    labels, counted = _counted(labels_for("nll_loss", target, tuple(x.shape[:-1]), classes), ignore_index)
-    labels = never_negative("nll_loss", labels, classes)
+    labels, counted = _counted(checks.labels_for("nll_loss", target, tuple(x.shape[:-1]), classes), ignore_index)
+    labels = checks.never_negative("nll_loss", labels, classes)
     losses = -squeeze(take_along_axis(x, expand_dims(labels, -1), axis=-1), axis=-1)
     share = None if w is None else take(w, labels, axis=0)
     return _weighted(losses if share is None else losses * share, share, counted, reduction)
@@ -187,7 +191,7 @@ def l1_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
 def huber_loss(input: Any, target: Any, *, reduction: str = "mean", delta: float = 1.0) -> Any:
     r"""Squared near zero, linear beyond `delta`.
 
-    .. math:: \ell = \tfrac12 e^2 \text{ if } |e| \le \delta, \text{ else } \delta (|e| - \tfrac12 \delta), \quad e = x - t
+    .. math:: \ell = \tfrac12 e^2 \text{ if } |e| \le \delta, \text{ else } \delta (|e| - \tfrac12 \delta); \; e = x - t
 
     Huber (1964), section 1.
     """

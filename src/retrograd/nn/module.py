@@ -45,10 +45,10 @@ class Module(Part):
 
     training = Registered()
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Any:
         self = super().__new__(cls)
         self.__dict__["training"] = True
-        Module._structure.__set__(self, None)  # type: ignore[attr-defined]
+        Module._structure.__set__(self, None)  # past `__setattr__`
         return self
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:

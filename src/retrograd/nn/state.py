@@ -65,7 +65,8 @@ def as_stored(value: Any, cell: Cell) -> np.ndarray:
     """
     if hasattr(value, "detach") and not isinstance(value, (Box, Cell)):
         value = value.detach().cpu()  # PyTorch hands out the numbers of a tensor without its tape only
-    array = np.array(concrete(value, "a cell is loaded from numbers") if isinstance(value, (Box, Cell)) else value)
+        value = (value.float() if str(value.dtype).endswith("bfloat16") else value).numpy()
+    array = np.asarray(concrete(value, "a cell is loaded from numbers") if isinstance(value, (Box, Cell)) else value)
     assert cell.type is not None
     if array.shape != cell.type.shape:
         raise ShapeError(f"the value has shape {array.shape}, the module {cell.type.shape}")

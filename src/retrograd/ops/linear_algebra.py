@@ -65,7 +65,7 @@ def affine(x: Any, weight: Any, bias: Any, /) -> Any:
     x = x if isinstance(x, Box) else array_of(x)
     weight, bias = array_of(weight), array_of(bias)
     dtype = weight.dtype
-    if x.dtype != dtype or bias.dtype != dtype or x.weak:
+    if x.dtype != dtype or bias.dtype != dtype or inputs.is_weak(x):
         target = inputs.common_dtype((x, weight, bias))[0]
         x, weight, bias = (converted(v, target if target.kind == "f" else default_float()) for v in (x, weight, bias))
     return face(apply(AFFINE, x, weight, bias))

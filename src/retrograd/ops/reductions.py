@@ -15,7 +15,7 @@ from retrograd.ops import arithmetic as a
 from retrograd.ops.inputs import array_of, as_float, converted, face, is_weak, normal_axes
 from retrograd.ops.shaping import moveaxis, ravel, reshape
 from retrograd.primitives.arithmetic import DIVIDE
-from retrograd.primitives.fused import OneHot
+from retrograd.primitives.fused import SOFTMAX, OneHot
 from retrograd.primitives.indexing import Argsort
 from retrograd.primitives.reduction import Argmax, Logsumexp, Max, Sum
 
@@ -104,6 +104,8 @@ def softmax(x: Any, /, *, axis: int = -1) -> Any:
     """Exponentials that sum to one along an axis."""
     x = as_float(x)
     (place,) = normal_axes(axis, len(x.shape), "softmax")
+    if not x.shape[place]:
+        return face(x)
     if place == len(x.shape) - 1:
         return face(apply1(SOFTMAX, x))
     return moveaxis(face(apply1(SOFTMAX, moveaxis(x, place, -1))), -1, place)

@@ -130,8 +130,8 @@ class Optimizer(ABC):
             if not 0.0 <= value < number.low:
                 upper = "" if number.low == float("inf") else f" and below {number.low:g}"
                 raise RetrogradError(f"{type(self).__name__}: {name} is at least 0{upper}, not {value}")
-        elif array_of(value).shape != ():
-            raise RetrogradError(f"{type(self).__name__}: {name} is a number, not an array of shape {value.shape}")
+        elif (shape := tuple(array_of(value).shape)) != ():
+            raise RetrogradError(f"{type(self).__name__}: {name} is a number, not an array of shape {shape}")
         if name not in self._used and not (type(value) is float and value == 0.0):
             self._tracing_refuses(f"the first {name} other than 0")
             self._used.add(name)
@@ -143,12 +143,12 @@ class Optimizer(ABC):
     def _tracing_refuses(self, what: str) -> None:
         active = current()
         if not isinstance(active, Evaluate) and innermost_stage(active) is not None:
-            raise TracingError(f"{type(self).__name__}: {what} changes the program that is being traced; assign it before")
+            raise TracingError(f"{type(self).__name__}: {what} changes the program that is traced; assign it before")
 
     def _read_float(self, name: str, steps: float) -> float:
         schedule = self._schedules.get(name)
         if schedule is None:
-            return self._settings[name].array.item()  # type: ignore[no-any-return, union-attr]
+            return self._settings[name].array.item()  # type: ignore[union-attr]
         return float(schedule(face(np.asarray(steps), True)))
 
     def _read_box(self, name: str, steps: Any) -> Any:
@@ -308,9 +308,10 @@ class Optimizer(ABC):
         return found
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """A copy of the step count, the settings and all slots: "steps", "lr", ..., "0.exp_avg" for the first parameter.
+        """A copy of the step count, the settings and all slots.
 
-        A schedule is a function and is not in it.
+        Names are "steps", those of the settings, and "0.exp_avg" for a slot of the first parameter. A schedule is a
+        function and is not among them.
         """
         return {name: concrete(cell, "a state_dict holds numbers").copy() for name, cell in self._saved().items()}
 
@@ -325,10 +326,10 @@ class Optimizer(ABC):
         wrong += [f"unexpected: {n}" for n in values if n not in cells]
         arrays = {}
         for name in cells.keys() & values.keys():
-            assert (kind := cells[name].type) is not None
+            shape, dtype = _kind(cells[name])
             arrays[name] = array = np.array(values[name])
-            if array.shape != kind.shape or array.dtype != kind.dtype:
-                wrong.append(f"{name}: {array.dtype}{list(array.shape)} instead of {kind.dtype}{list(kind.shape)}")
+            if array.shape != shape or array.dtype != dtype:
+                wrong.append(f"{name}: {array.dtype}{list(array.shape)} instead of {dtype}{list(shape)}")
         if wrong:
             listed = "\n  ".join(sorted(wrong))
             raise ModelError(f"this state does not fit the {type(self).__name__}, nothing was loaded:\n  {listed}")

@@ -35,7 +35,8 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         replace: whether a folder of that name may be exchanged for the new one.
 
     Raises:
-        FileExistsError: at the end, if something of that name is there and is not to be replaced.
+        FileExistsError: at the end, if something of that name is there and is not to be replaced; an empty folder is
+            nothing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp-{secrets.token_hex(4)}")
@@ -45,7 +46,7 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         for file in temporary.iterdir():
             _flush(file)
         _flush_folder(temporary)
-        if replace and path.exists():
+        if replace and is_taken(path):
             _exchange(temporary, path)
         else:
             _take_name(temporary, path)
@@ -54,11 +55,20 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def is_taken(path: Path) -> bool:
+    """Whether there is something of that name, but for an empty folder."""
+    if path.is_symlink() or not path.is_dir():
+        return path.is_symlink() or path.exists()
+    return any(path.iterdir())
+
+
 def _take_name(temporary: Path, path: Path) -> None:
-    """Rename to a name that must be free."""
-    if path.exists() or path.is_symlink():
+    """Rename to a name that must be free, or an empty folder's."""
+    if is_taken(path):
         raise FileExistsError(f"{path} is there already")
     try:
+        if path.exists():
+            path.rmdir()
         temporary.rename(path)
     except OSError as error:  # somebody else took the name since
         raise FileExistsError(f"{path} is there already") from error

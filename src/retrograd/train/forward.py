@@ -10,7 +10,7 @@ from retrograd.ops.inputs import face
 from retrograd.transforms.gradients import no_grad
 
 BATCH = 256
-"""Rows in a batch: enough for a matrix product's speed, a multiple of every kernel's rows."""
+"""Rows in a batch: enough for a matrix product's speed."""
 
 
 @contextmanager
@@ -29,8 +29,9 @@ def evaluating(model: Any) -> Iterator[None]:
 def outputs_of(model: Any, x: np.ndarray) -> np.ndarray:
     """The outputs for all rows, in evaluation mode and without a tape.
 
-    Every batch has `BATCH` rows, the last one filled up with copies of its last row: a matrix product may round
-    differently for another number of rows, and so a row's output does not depend on which other rows there are.
+    Every batch has `BATCH` rows, the last one filled up with copies of its last row, because a matrix product rounds
+    differently for another number of rows. BLAS also rounds by a row's place in the product; so a row's output depends
+    on the row and its place, and not on what other rows hold or how many follow.
 
     Args:
         x: n rows in the model's dtype.

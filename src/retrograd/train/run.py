@@ -112,7 +112,7 @@ class Run:
             self.trainer.save(self.plan.directory)  # from here on there is something to resume
         tell = [c for c in self.callbacks if type(c).on_step_end is not Callback.on_step_end]
         try:
-            with Interrupt() as interrupt:
+            with Interrupt() as interrupt, np.errstate(all="ignore"):  # the loss is looked at after every step
                 for callback in self.callbacks:
                     callback.on_fit_begin(self)
                 while self.epoch < self.plan.epochs and self.reason is None and not self._interrupted:

@@ -17,7 +17,7 @@ from retrograd.data import Preprocessor
 from retrograd.errors import ModelError
 from retrograd.train.architecture import build, describe, widths
 from retrograd.train.door import dtype_of_model
-from retrograd.train.files import new_folder
+from retrograd.train.files import is_taken, new_folder
 from retrograd.train.forward import outputs_of
 from retrograd.train.history import History
 from retrograd.train.metrics import predicted_classes
@@ -48,7 +48,7 @@ class TrainedModel:
     history: History = field(default_factory=History)
 
     def outputs(self, inputs: np.ndarray) -> np.ndarray:
-        """The network's outputs for what `Preprocessor.transform` gives; each row's depend on that row alone."""
+        """The network's outputs for what `Preprocessor.transform` gives; see `Trainer.predict`."""
         return outputs_of(self.network, inputs.astype(dtype_of_model(self.network)))
 
     def predict(self, features: "pd.DataFrame") -> np.ndarray:
@@ -157,7 +157,7 @@ def refuse_to_replace(path: Path, *, replace: bool) -> None:
     Raises:
         ModelError: something is there that is no model folder, or `replace` is not set.
     """
-    if not (path.exists() or path.is_symlink()):
+    if not is_taken(path):
         return
     if not is_model_folder(path):
         raise ModelError(f"{str(path)!r} is there and is no model folder: choose another name; it is left as it is")

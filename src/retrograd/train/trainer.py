@@ -120,9 +120,9 @@ class Trainer:
             resumed=self._saved_run is not None,
         )
         run = Run(self, plan, data, held, self._watchers(early_stopping, progress))
-        saved, self._saved_run = self._saved_run, None
-        if saved is not None:
-            self._go_on(run, saved)
+        if self._saved_run is not None:
+            self._go_on(run, self._saved_run)
+            self._saved_run = None
         elif plan.directory is not None and (plan.directory / CHECKPOINT).exists():
             name = repr(str(plan.directory))
             raise RetrogradError(
@@ -140,7 +140,10 @@ class Trainer:
         return self.measured(admit(self.model, self.loss, x, y))
 
     def predict(self, x: Any) -> np.ndarray:
-        """The model's outputs, in evaluation mode; a row's output does not depend on the other rows, bit for bit."""
+        """The model's outputs for n rows, in evaluation mode: the same bits for the same rows in the same order.
+
+        Rows that are appended change nothing in the outputs of those before them.
+        """
         return outputs_of(self.model, admit_inputs(self.model, x)[0])
 
     def measured(self, rows: Rows) -> dict[str, float]:

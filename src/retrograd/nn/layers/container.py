@@ -28,7 +28,7 @@ class Sequential(Module):
     def __init__(self, *layers: Any) -> None:
         named = layers[0].items() if len(layers) == 1 and isinstance(layers[0], Mapping) else enumerate(layers)
         found = {str(name): _module(name, layer) for name, layer in named}
-        for name, layer in found.items():
+        for name, layer in reversed(found.items()):  # a cell that two layers share is named after the first
             rename(layer, name)
         self._hold(found)
 
