@@ -22,16 +22,32 @@ r"""Every exception retrograd raises on purpose.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+_where: list[Callable[[], str]] = []
+
+
+def set_where(function: Callable[[], str]) -> None:
+    """Install what says where in the user's code we are (called once, by `retrograd.core.source`)."""
+    _where.append(function)
+
 
 class RetrogradError(Exception):
     """Base of every exception of this library."""
 
 
-class ShapeError(RetrogradError, ValueError):
+class _Located(RetrogradError):
+    """An error whose message ends with the user's own line."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message if not _where or " (at " in message else f"{message}{_where[-1]()}")
+
+
+class ShapeError(_Located, ValueError):
     """Shapes that do not fit together."""
 
 
-class DTypeError(RetrogradError, TypeError):
+class DTypeError(_Located, TypeError):
     """Dtypes that do not mix, or that an operation has no meaning for."""
 
 

@@ -61,7 +61,7 @@ def train(ctx: click.Context, /, **options: Any) -> int:
         with threads_for(widths):
             outcome = train_table(prepared, settings, source=table.name)
     except TrainingDiverged as error:
-        raise RetrogradError(f"{error}. Nothing was saved; try --lr {settings.lr / 10:g}") from error
+        raise RetrogradError(f"{error}. Nothing was saved; try --lr {min(settings.lr / 10, DEFAULT.lr):g}") from error
     click.echo(report_of(outcome))
     folder = saved(outcome, table.name, out, force=force)
     parameters = sum(int(parameter.size) for parameter in outcome.model.network.parameters())

@@ -38,14 +38,14 @@ class Box:
         return self.value.shape if owner is None else owner.shape(self.value)
 
 
-_faces: list[type[Box]] = [Box]
+FACES: list[type[Box]] = [Box]  # the last one is what boxes are made as
 
 
 def set_face(cls: type[Box]) -> None:
     """Make `cls` the class of every box made from now on (called once, by `retrograd.tensor`)."""
-    _faces.append(cls)
+    FACES.append(cls)
 
 
 def box(value: Any, owner: Any = None, node: Any = None, weak: bool = False) -> Box:
     """A new box, with the public face."""
-    return _faces[-1](value, owner, node, weak)
+    return FACES[-1](value, owner, node, weak)

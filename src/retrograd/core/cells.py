@@ -23,6 +23,9 @@ from retrograd.core.types import ArrayType
 from retrograd.errors import CellError
 
 
+_lending = threading.Lock()  # held while a read lends, and while a commit looks at who has lent and writes
+
+
 class Cell:
     """A named place that holds one array, or nothing yet.
 
@@ -66,16 +69,18 @@ class Cell:
 
     def lend(self, recording: bool) -> Box | None:
         """The current value for somebody outside staging; all reads of one value share one leaf."""
-        self.lent = True
+        with _lending:
+            self.lent = True
+            array = self.array
         if recording:
             leaf = self._leaf
             if self.requires_grad:
-                if leaf is None:
-                    leaf = self._leaf = box(self.array, None, Leaf(self))
+                if leaf is None or leaf.value is not array:
+                    leaf = self._leaf = box(array, None, Leaf(self))
                 return leaf
             if leaf is not None and not isinstance(leaf.node, Leaf):  # not the leaf from before it was frozen
                 return leaf
-        return None if self.array is None else box(self.array, None, None, self.weak)
+        return None if array is None else box(array, None, None, self.weak)
 
     @property
     def holds_recorded(self) -> bool:
@@ -122,21 +127,29 @@ def commit(
     Returns:
         How many lent cells took a fresh array.
     """
-    inplace = [
-        (c.array, a)
-        for c, a in zip(cells, arrays, strict=True)
-        if not lent and not c.lent and a is not None and c.array is not None and fits(c.array, a)
-    ]
-    taken = [c.lent and c.array is not None and a is not None for c, a in zip(cells, arrays, strict=True)]
-    copies = 0 if lent else sum(taken)
-    writable = {id(target) for target, _ in inplace}
-    bound = [
-        c.array if id(c.array) in writable else a.copy() if borrowed and a is not None else a
-        for c, a in zip(cells, arrays, strict=True)
-    ]
+    with _lending:
+        return _commit(cells, arrays, lent, borrowed)
+
+
+def _commit(cells: Sequence[Cell], arrays: Sequence[np.ndarray | None], lent: bool, borrowed: bool) -> int:
+    targets: list[np.ndarray] = []
+    sources: list[np.ndarray] = []
+    copies = 0
+    if not lent:
+        bound: list[np.ndarray | None] = []
+        for cell, array in zip(cells, arrays, strict=True):
+            own = cell.array
+            if array is None or own is None or cell.lent or not fits(own, array):
+                copies += cell.lent and own is not None and array is not None
+                bound.append(array.copy() if borrowed and array is not None else array)
+            else:
+                targets.append(own)
+                sources.append(array)
+                bound.append(own)
+        arrays = bound
     writes = (
-        map(np.copyto, [target for target, _ in inplace], [source for _, source in inplace]),
-        map(setattr, cells, repeat("array"), bound),
+        map(np.copyto, targets, sources),
+        map(setattr, cells, repeat("array"), arrays),
         map(setattr, cells, repeat("_leaf"), repeat(None)),
         map(setattr, cells, repeat("lent"), repeat(lent)),
     )

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retrograd.core import box as _box
-from retrograd.core.box import Box
+from retrograd.core.box import FACES, Box
 from retrograd.core.cells import commit
 from retrograd.core.source import at_user_line, user_line
 from retrograd.core.sweep import Leaf, Node, Output
@@ -199,7 +198,7 @@ class Evaluate(Base):
         return boxed.value
 
     def follow(self, value: Any, node: Any) -> Box:
-        return _box.box(value, None, node)
+        return FACES[-1](value, None, node)
 
     def read(self, cell: Cell) -> Any:
         return cell.lend(self.recording)
@@ -268,7 +267,7 @@ def apply1(prim: Primitive, x: Any) -> Any:
         out = asarray(out)
     if node is None or not prim.differentiable:
         return out
-    return _box.box(out, None, Node(prim, (node,), *prim.keep((x,), out)))
+    return FACES[-1](out, None, Node(prim, (node,), *prim.keep((x,), out)))
 
 
 def apply2(prim: Primitive, x: Any, y: Any) -> Any:
@@ -295,7 +294,7 @@ def apply2(prim: Primitive, x: Any, y: Any) -> Any:
         out = asarray(out)
     if (nx is None and ny is None) or not prim.differentiable:
         return out
-    return _box.box(out, None, Node(prim, (nx, ny), *prim.keep((x, y), out)))
+    return FACES[-1](out, None, Node(prim, (nx, ny), *prim.keep((x, y), out)))
 
 
 def escaped(boxed: Box) -> EscapedTracer:

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from retrograd.errors import set_where
+
 _PACKAGE = str(Path(__file__).resolve().parent.parent) + "/"
 
 
@@ -38,3 +40,6 @@ def at_user_line() -> str:
     """`" (at file.py:3: x = ...)"`, or nothing when no line of the user's is on the stack."""
     line = user_line()
     return f" (at {line})" if line else ""
+
+
+set_where(at_user_line)

@@ -13,10 +13,10 @@ from retrograd.core.forward import backpropagate
 from retrograd.core.primitive import Primitive
 from retrograd.core.sweep import Node, sweep
 from retrograd.errors import RetrogradError
-from retrograd.explain.formulas import element_place, factor, is_pointwise, local_in_names
-
+from retrograd.explain.borders import Port
+from retrograd.explain.formulas import element_place, factor, formula, is_pointwise, local_in_names
+from retrograd.explain.recorder import Recorder
 from retrograd.explain.records import Contribution, Place, Step, Term, Value
-from retrograd.explain.recorder import Port, Recorder
 from retrograd.primitives.control import CustomVJP, OfGraphs
 from retrograd.primitives.vocabulary import BOXES
 
@@ -75,7 +75,9 @@ def run_sweep(recorder: Recorder, outputs: Sequence[Any], seeds: Sequence[Any]) 
     """Sweep back from boxes of the recorder and complete the records."""
     live = [(o.node, s) for o, s in zip(outputs, seeds, strict=True) if o.node is not None]
     with interpreter(QUIET):
-        found = sweep([n for n, _ in live], [s for _, s in live], rule=backpropagate, observe=Watcher(recorder), keep=True)
+        found = sweep(
+            [n for n, _ in live], [s for _, s in live], rule=backpropagate, observe=Watcher(recorder), keep=True
+        )
     for leaf, cotangent in found.items():
         if leaf in recorder.leaves:
             recorder.leaves[leaf].cotangent = np.asarray(cotangent)
@@ -136,14 +138,39 @@ def _origin(step: Step, c: Contribution, maker: Step | None) -> Place:
     return _largest(weights)
 
 
-def pullback(prim: Primitive, args: Sequence[np.ndarray], out: np.ndarray, ct: np.ndarray) -> Sequence[Any] | None:
+def pullback(prim: Primitive, args: Sequence[np.ndarray], out: Any, ct: Any) -> Sequence[Any] | None:
     """What a primitive hands to its floating arguments for a cotangent; None if it has no rule."""
     needs = [True if a.dtype.kind == "f" else None for a in args]
+    kept, kept_out = (list(args), None) if isinstance(prim, OfGraphs) else prim.keep(list(args), out)
     try:
         with interpreter(QUIET), np.errstate(all="ignore"):
-            return prim.pullback(BOXES, ct, *prim.keep(list(args), out), needs)
+            return prim.pullback(BOXES, ct, kept, kept_out, needs)
     except RetrogradError:
         return None
+
+
+def pushforward(prim: Primitive, args: Sequence[Any], out: Any, i: int, tangent: np.ndarray) -> Any:
+    """What a primitive makes of a tangent of argument `i`; None if it has no rule, or for zero."""
+    tangents = [tangent if j == i else None for j in range(len(args))]
+    try:
+        with interpreter(QUIET), np.errstate(all="ignore"):
+            return prim.pushforward(BOXES, list(args), tangents, out)
+    except RetrogradError:
+        return None
+
+
+def spell(step: Step) -> None:
+    """The formula of a step in names and, for one element, the products that make it."""
+    prim = step.prim
+    if prim is None or step.title or not step.outputs:
+        return
+    names = [v.name for v in step.operands]
+    label = getattr(prim, "label", "")
+    step.formula = f"{label}({', '.join(names)})" if label else formula(prim, names)
+    args = [v.array for v in step.operands]
+    out = step.outputs[0]
+    if out.array.size and not is_pointwise(prim):
+        step.terms = products(prim, args, out.array, out.traced or ())
 
 
 def complete(step: Step, name_of_derivative: Any) -> None:
@@ -183,16 +210,13 @@ def tangent_of(prim: Primitive, args: Sequence[Any], out: Any, i: int, at: Place
         return None
     unit = np.zeros(args[i].shape)
     unit[at] = 1.0
-    tangents = [unit if j == i else None for j in range(len(args))]
-    try:
-        with interpreter(QUIET), np.errstate(all="ignore"):
-            found = prim.pushforward(BOXES, list(args), tangents, out)
-    except RetrogradError:
-        return None
+    found = pushforward(prim, args, out, i, unit)
     return None if found is None else np.asarray(found)
 
 
-def products(prim: Primitive, args: Sequence[np.ndarray], out: np.ndarray, at: Place) -> list[tuple[float, float]] | None:
+def products(
+    prim: Primitive, args: Sequence[np.ndarray], out: np.ndarray, at: Place
+) -> list[tuple[float, float]] | None:
     """The products that add up to element `at` of the output, where the operation is linear in one of its arguments.
 
     The coefficients are what the derivative says they are; the list is given only if it adds up.
@@ -214,9 +238,9 @@ def products(prim: Primitive, args: Sequence[np.ndarray], out: np.ndarray, at: P
         found = []
         for i in chosen:
             weights = np.asarray(pulled[i])
-            found += [(float(w), float(x)) for w, x in zip(weights.reshape(-1), args[i].reshape(-1), strict=True) if w != 0]
+            found += [
+                (float(w), float(x)) for w, x in zip(weights.reshape(-1), args[i].reshape(-1), strict=True) if w != 0
+            ]
         if found and abs(sum(w * x for w, x in found) - target) <= 1e-12 * max(1.0, sum(abs(w * x) for w, x in found)):
             return found
     return None
-
-

@@ -57,9 +57,7 @@ def _steps(at: float) -> list[float]:
     return steps
 
 
-def _at_a_kink(
-    f: Callable[[float], float], here: float, at: float, expected: float
-) -> Difference | None:
+def _at_a_kink(f: Callable[[float], float], here: float, at: float, expected: float) -> Difference | None:
     """The verdict where the slopes of the two sides stay apart however near they are taken; None if they meet."""
     size = max(1.0, abs(at)) if math.isfinite(at) else 1.0
     gaps, slopes = [], (math.nan, math.nan)

@@ -77,9 +77,7 @@ def local_in_names(prim: Any, i: int, operands: Sequence[str], out: str, upstrea
     return _WORD.sub(lambda m: names.get(m.group(), m.group()), parts[i if len(parts) > 1 else 0])
 
 
-def local_in_numbers(
-    prim: Any, i: int, args: Sequence[Any], out: Any, at: tuple[int, ...], show: Show = signed
-) -> str:
+def local_in_numbers(prim: Any, i: int, args: Sequence[Any], out: Any, at: tuple[int, ...], show: Show = signed) -> str:
     """The local derivative of a pointwise primitive at one element, numbers plugged in."""
 
     def symbol(value: Any) -> Symbol:

@@ -10,7 +10,8 @@ WIDEST = 46  # a cell longer than this does not push the columns of the other ro
 class Page:
     """Lines of text; rows given as cells are aligned with the other rows of their section."""
 
-    def __init__(self) -> None:
+    def __init__(self, widest: int = WIDEST) -> None:
+        self.widest = widest
         self.done: list[str] = []
         self.open: list[str | tuple[str, ...]] = []
 
@@ -25,6 +26,8 @@ class Page:
     def title(self, text: str, mark: str = "") -> None:
         """A heading, with a line of `mark` under it."""
         self.end()
+        while self.done and not self.done[-1]:
+            self.done.pop()
         if self.done:
             self.done.append("")
         self.done.append(text)
@@ -32,7 +35,7 @@ class Page:
 
     def end(self) -> None:
         """Align what came since the last heading."""
-        rows = iter(align(r for r in self.open if isinstance(r, tuple)))
+        rows = iter(align((r for r in self.open if isinstance(r, tuple)), self.widest))
         self.done += [r if isinstance(r, str) else next(rows) for r in self.open]
         self.open = []
 
@@ -42,13 +45,24 @@ class Page:
         return "\n".join(self.done).rstrip() + "\n"
 
 
-def align(rows: Iterable[Sequence[str]], gap: int = 2) -> list[str]:
+def wrapped(text: str, width: int) -> list[str]:
+    """A sum on as many lines as it needs, broken before a plus."""
+    lines: list[str] = []
+    for part in text.split(" + "):
+        if lines and len(lines[-1]) + len(part) + 3 <= width:
+            lines[-1] += f" + {part}"
+        else:
+            lines.append(f"+ {part}" if lines else part)
+    return lines
+
+
+def align(rows: Iterable[Sequence[str]], widest: int = WIDEST, gap: int = 2) -> list[str]:
     """Rows with aligned columns."""
     rows = [tuple(r) for r in rows]
     widths: dict[int, int] = {}
     for r in rows:
         for i, cell in enumerate(r[:-1]):
-            if len(cell) <= WIDEST:
+            if len(cell) <= widest:
                 widths[i] = max(widths.get(i, 0), len(cell))
     return [
         "".join(c if i == len(r) - 1 else c.ljust(widths.get(i, 0)) + " " * gap for i, c in enumerate(r)).rstrip()

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from retrograd.core.source import _PACKAGE, Line
 from retrograd.core.tree import flatten
-from retrograd.graph.keys import function_of
 
 Span = tuple[int | None, int | None, int | None, int | None]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,9 @@ def signed(x: Any, digits: int = 6) -> str:
 
 
 def decimal(x: Any, places: int = 9) -> str:
-    """A scalar with so many decimals, as worked examples print them; very small and very large ones keep their digits."""
+    """A scalar with so many decimals, as worked examples print them; tiny and huge ones keep their digits."""
     x = float(x)
-    if x != x or x in (float("inf"), float("-inf")):
+    if not math.isfinite(x):
         return str(x)
     if x and (abs(x) < 10.0 ** (4 - places) or abs(x) >= 1e9):
         return number(x, places)

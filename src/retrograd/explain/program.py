@@ -16,9 +16,8 @@ from retrograd.core.tree import flatten, unflatten
 from retrograd.errors import RetrogradError
 from retrograd.explain import backward, naming
 from retrograd.explain.differences import compare
-from retrograd.explain.formulas import formula, is_pointwise
-from retrograd.explain.records import Check, Gradient, Step, Value
 from retrograd.explain.recorder import Recorder
+from retrograd.explain.records import Check, Gradient, Step, Value
 from retrograd.explain.widen import Widened, ground, wide
 from retrograd.ops.inputs import array_of
 
@@ -126,10 +125,8 @@ class Run:
 
 def _as_array(arg: Any) -> Any:
     """A list of Python numbers with a float in it is one array of float64; anything else stays."""
-    if type(arg) is list and arg and all(type(x) in (int, float) for x in flatten(arg)[0]):
-        if any(type(x) is float for x in flatten(arg)[0]):
-            return np.array(arg, np.float64)
-    return arg
+    kinds = {type(x) for x in flatten(arg)[0]} if type(arg) is list else set()
+    return np.array(arg, np.float64) if float in kinds and kinds <= {int, float} else arg
 
 
 def _numbers(leaf: Any) -> np.ndarray | None:
@@ -178,7 +175,7 @@ def assembled(run: Run, recorder: Recorder, outs: Sequence[Any], *, check: bool,
     steps += [s for step in steps for s in step.backward]
     backward.trace_elements(steps, list(recorder.values.values()))
     for step in steps:
-        _spell(step)
+        backward.spell(step)
         backward.complete(step, lambda v: f"d{output}/d{v.name}")
     inputs = [v for v in recorder.values.values() if v.kind in ENTRIES and v.same_as is None and _used(v, steps)]
     gradients = [
@@ -186,7 +183,7 @@ def assembled(run: Run, recorder: Recorder, outs: Sequence[Any], *, check: bool,
         for v in recorder.leaves.values()
     ]
     if check:
-        check_gradients(run, recorder, seeds, gradients, samples)
+        check_gradients(run, recorder, seeds, gradients, [sampled(g.array, samples) for g in gradients])
     plain = naming.plain_function(run.f)
     line = Line(plain.__code__.co_filename, plain.__code__.co_firstlineno, "") if plain is not None else None
     name = getattr(run.f, "__name__", type(run.f).__name__)
@@ -225,28 +222,14 @@ def _name_outputs(f: Any, recorder: Recorder, outs: Sequence[Any]) -> tuple[str,
     return total, [f"the result is not one number: the derivatives are of {total}, the sum of {what}"]
 
 
-def _spell(step: Step) -> None:
-    """The formula of a step in names and, for one element, the products that make it."""
-    prim = step.prim
-    if prim is None or step.title or not step.outputs:
-        return
-    names = [v.name for v in step.operands]
-    label = getattr(prim, "label", "")
-    step.formula = f"{label}({', '.join(names)})" if label else formula(prim, names)
-    args = [v.array for v in step.operands]
-    out = step.outputs[0]
-    if out.array.size and not is_pointwise(prim):
-        step.terms = backward.products(prim, args, out.array, out.traced or ())
-
-
 def check_gradients(
-    run: Run, recorder: Recorder, seeds: Sequence[Any], gradients: Sequence[Gradient], samples: int
+    run: Run, recorder: Recorder, seeds: Sequence[Any], gradients: Sequence[Gradient], places: Sequence[Sequence[Any]]
 ) -> None:
-    """Finite differences for some elements of each gradient."""
+    """Finite differences for some places of each gradient."""
     targets = {id(v): leaf.target for leaf, v in recorder.leaves.items()}
-    for g in gradients:
+    for g, chosen in zip(gradients, places, strict=True):
         target = targets[id(g.value)]
-        for at in sampled(g.array, samples):
+        for at in chosen:
             expected = float(g.array[at])
 
             def total(offset: float, value: Value = g.value, at: Any = at, target: Any = target) -> float:
@@ -271,5 +254,3 @@ def sampled(array: np.ndarray, samples: int) -> list[tuple[int, ...]]:
         spread = order[np.linspace(0, array.size - 1, samples).astype(int)]
         chosen = sorted(list(dict.fromkeys(int(i) for i in [*order[: samples // 2], *spread]))[:samples])
     return [tuple(int(i) for i in np.unravel_index(i, array.shape)) for i in chosen]
-
-

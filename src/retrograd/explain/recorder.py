@@ -6,16 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from retrograd.explain.numerals import number
 
 from retrograd.core.box import Box, box
 from retrograd.core.cells import Cell
 from retrograd.core.dispatch import Interpreter, escaped, interpreter, record
 from retrograd.core.primitive import Primitive
-from retrograd.core.sweep import Leaf, Node
+from retrograd.core.sweep import Leaf, Node, Output
 from retrograd.core.types import ArrayType, is_weak_scalar
 from retrograd.explain import opening
+from retrograd.explain.borders import PORT, STACK, Pick, Unstack
 from retrograd.explain.naming import Site, call_site, target_of_line
+from retrograd.explain.numerals import number
 from retrograd.explain.records import Step, Value
 from retrograd.explain.widen import Widened, wide
 from retrograd.graph.ir import Graph
@@ -43,7 +44,9 @@ class Recorder(Widened):
         self.steps: list[Step] = []
         self.leaves: dict[Leaf, Value] = {}
         self.steps_of: dict[Node, Step] = {}
-        self.ports: dict[Node, tuple[Value, Step | None, int]] = {}  # borders: inside, the block, which argument (or -1)
+        self.ports: dict[
+            Node, tuple[Value, Step | None, int]
+        ] = {}  # borders: inside, the block, which argument (or -1)
         self.values: dict[int, Value] = {}  # id of the array -> the value; arrays are never shared between values
         self.names: set[str] = set()
         self._blocks: list[tuple[str, list[Step]]] = [("", self.steps)]
@@ -51,7 +54,7 @@ class Recorder(Widened):
         self._line: Any = None
         self._cells: dict[Any, Any] = {}  # cell, or leaf outside -> its box here
 
-    # Values -----------------------------------------------------------------------------------------------------------
+    # Values -------------------------------------------------------------------------------------------------------
 
     def unique(self, name: str) -> str:
         """`name`, or with a number behind it if something else has it."""
@@ -120,7 +123,7 @@ class Recorder(Widened):
                 return name
         return ""
 
-    # Operations -------------------------------------------------------------------------------------------------------
+    # Operations ---------------------------------------------------------------------------------------------------
 
     def process(self, prim: Primitive, args: Sequence[Any]) -> Any:
         if self.closed:
@@ -146,8 +149,11 @@ class Recorder(Widened):
         found = []
         for o in outs:
             own = o if isinstance(o, Box) else self.follow(o, None)
-            if isinstance(own.node, Node):
-                self.steps_of[own.node if own.node.prim is not None else own.node.parents[0]] = step
+            if isinstance(own.node, Output):
+                assert own.node.parents is not None
+                self.steps_of[own.node.parents[0]] = step
+            elif own.node is not None:
+                self.steps_of[own.node] = step
             found.append(own)
         self._finish(step, found)
         if isinstance(prim, CustomVJP):
@@ -169,8 +175,12 @@ class Recorder(Widened):
         """Write down how a declared derivative made its contributions; `node` has just been swept."""
         prim = node.prim
         residuals = [self._constant(r, r) for r in node.out]
-        arrived = [a if a is not None else np.zeros(v.array.shape) for a, v in zip(step.upstream, step.outputs, strict=True)]
-        cts = [self.enter(wide(a), f"upstream({v.name})", "constant") for a, v in zip(arrived, step.outputs, strict=True)]
+        arrived = [
+            a if a is not None else np.zeros(v.array.shape) for a, v in zip(step.upstream, step.outputs, strict=True)
+        ]
+        cts = [
+            self.enter(wide(a), f"upstream({v.name})", "constant") for a, v in zip(arrived, step.outputs, strict=True)
+        ]
         self.closed = False
         try:
             self._aside(f"{step.number}.b", step.backward, prim.backward, [*residuals, *cts])
@@ -228,7 +238,7 @@ class Recorder(Widened):
         self.names.discard(value.name)
         value.name = f"t{step.number}"
 
-    # Blocks -----------------------------------------------------------------------------------------------------------
+    # Blocks -------------------------------------------------------------------------------------------------------
 
     def block(
         self, prim: Any, title: str, args: Sequence[Any], body: Callable[[list[Any]], list[Any]]
@@ -311,7 +321,7 @@ class Recorder(Widened):
     def array(self, value: Any) -> np.ndarray:
         return np.asarray(value.value if isinstance(value, Box) else value)
 
-    # Cells ------------------------------------------------------------------------------------------------------------
+    # Cells --------------------------------------------------------------------------------------------------------
 
     def read(self, cell: Cell) -> Any:
         if cell in self.assigned:
@@ -336,60 +346,3 @@ class Recorder(Widened):
         before = self.value_of(value)
         self.values[id(array)] = Value(before.name, array, "step", same_as=before)
         return box(array, self, None, value.weak)
-
-
-# Borders of blocks: what the sweep meets there. They compute nothing and hand the cotangent on as it is. --------------
-
-
-class Port:
-    """In or out of a block."""
-
-    name, multi, differentiable = "port", False, True
-
-    def pullback(self, k: Any, ct: Any, args: Any, out: Any, needs: Sequence[Any]) -> Sequence[Any]:
-        return (ct,)
-
-
-class Pieces:
-    """Cotangents of some elements along the first axis; the others are zero."""
-
-    def __init__(self, pieces: dict[int, Any]) -> None:
-        self.pieces = pieces
-
-    def __add__(self, other: Pieces) -> Pieces:
-        for t, piece in other.pieces.items():
-            self.pieces[t] = self.pieces[t] + piece if t in self.pieces else piece
-        return self
-
-
-class Pick(Port):
-    """Element `t` along the first axis."""
-
-    def __init__(self, t: int) -> None:
-        self.t = t
-
-    def pullback(self, k: Any, ct: Any, args: Any, out: Any, needs: Sequence[Any]) -> Sequence[Any]:
-        return (Pieces({self.t: ct}),)
-
-
-class Unstack(Port):
-    """All elements along the first axis."""
-
-    def __init__(self, array: np.ndarray) -> None:
-        self.array = array
-
-    def pullback(self, k: Any, ct: Any, args: Any, out: Any, needs: Sequence[Any]) -> Sequence[Any]:
-        whole = np.zeros_like(self.array)
-        for t, piece in ct.pieces.items():
-            whole[t] = piece
-        return (whole,)
-
-
-class Stack(Port):
-    """Elements along a new first axis."""
-
-    def pullback(self, k: Any, ct: Any, args: Any, out: Any, needs: Sequence[Any]) -> Sequence[Any]:
-        return [None if need is None else ct[t] for t, need in enumerate(needs)]
-
-
-PORT, STACK = Port(), Stack()

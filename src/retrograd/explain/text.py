@@ -77,12 +77,18 @@ class Forward:
             self.steps(step.inside, indent + "  ")
             for v in step.outputs:
                 if v.same_as is not None and origin(v).kind != "constant":
-                    self.page.row(f"{indent}    {v.name} = {v.same_as.name}", f"= {array_text(v.array, self.digits)}", "")
+                    self.page.row(
+                        f"{indent}    {v.name} = {v.same_as.name}", f"= {array_text(v.array, self.digits)}", ""
+                    )
             return
         out = step.outputs[0]
         plugged = self.plugged(step)
         if out.array.shape == ():
-            self.page.row(f"{left}{names} = {step.formula}", f"= {plugged}" if plugged else "", f"= {number(out.array, self.digits)}")
+            self.page.row(
+                f"{left}{names} = {step.formula}",
+                f"= {plugged}" if plugged else "",
+                f"= {number(out.array, self.digits)}",
+            )
         else:
             self.page.row(f"{left}{names} = {step.formula}", f"= {array_text(out.array, self.digits)}", "")
             if plugged and out.array.size:

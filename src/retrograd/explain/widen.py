@@ -85,7 +85,7 @@ class Widened(Interpreter):
         finally:
             self.closed = True
 
-    # Operations -------------------------------------------------------------------------------------------------------
+    # Operations ---------------------------------------------------------------------------------------------------
 
     def bare(self, arg: Any) -> Any:
         """An argument as evaluation takes it: float64 where it is floating."""
@@ -107,7 +107,7 @@ class Widened(Interpreter):
         out = self.below.process(prim, values)
         return tuple(map(wide, out)) if prim.multi else wide(out)
 
-    # What `opening` asks of a level: here, just the values --------------------------------------------------------------
+    # What `opening` asks of a level: here, just the values --------------------------------------------------------
 
     def block(self, prim: Any, title: str, args: Sequence[Any], body: Callable[[list[Any]], list[Any]]) -> Any:
         """Run `body` on what the arguments are inside a block."""
@@ -132,7 +132,7 @@ class Widened(Interpreter):
         """The numbers of a value."""
         return np.asarray(value.value if isinstance(value, Box) else value)
 
-    # Cells --------------------------------------------------------------------------------------------------------------
+    # Cells --------------------------------------------------------------------------------------------------------
 
     def peek(self, cell: Cell) -> Any:
         """What `cell` holds here, without reading it."""

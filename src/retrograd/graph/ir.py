@@ -110,3 +110,17 @@ def subgraphs(prim: Primitive) -> list[Graph]:
         values = value if isinstance(value, tuple) else (value,)
         found += [v for v in values if isinstance(v, Graph)]
     return found
+
+
+def dependence(graph: Graph) -> list[frozenset[int]]:
+    """For each output, the places of the inputs that it is computed from by operations that have derivatives."""
+    known = graph.derived.get("dependence")
+    if known is None:
+        nothing: frozenset[int] = frozenset()
+        found: dict[Any, frozenset[int]] = {v: frozenset((i,)) for i, v in enumerate(graph.inputs)}
+        for e in graph.equations:
+            sources = [found[o] for o in e.operands if isinstance(o, Var)] if e.prim.differentiable else []
+            found.update(dict.fromkeys(e.outs, nothing.union(*sources)))
+        known = [found[o] if isinstance(o, Var) else nothing for o in graph.outputs]
+        graph.derived["dependence"] = known
+    return known  # type: ignore[no-any-return]

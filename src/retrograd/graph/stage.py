@@ -20,7 +20,7 @@ from retrograd.core.forward import Forward
 from retrograd.core.primitive import REGISTRY, Primitive
 from retrograd.core.reverse import Reverse
 from retrograd.core.source import user_line
-from retrograd.core.sweep import Leaf
+from retrograd.core.sweep import Leaf, Node
 from retrograd.core.types import ArrayType, is_weak_scalar, type_of
 from retrograd.errors import CellError, DifferentiationError
 from retrograd.graph.ir import Equation, Graph, Literal, Operand, Var
@@ -67,6 +67,8 @@ class Stage(Base):
         self.equations: list[Equation] = []
         self.extras: list[Any] = []  # where the inputs after the arguments come from: a captured value, or a cell
         self.cells: dict[Cell, CellUse] = {}
+        self.entries: list[Leaf] = []  # the leaves of parameters as they entered
+        self.inner: list[Leaf] = []  # those of values that parameters got in here
         self.loops: list[LoopRecord] = []
         self.settings: list[Any] = []  # (object, attribute, value) of registered settings that were read
         self.swept = False  # backward() was called inside
@@ -158,6 +160,8 @@ class Stage(Base):
                 entry = self.add_input(type, cell if cell.requires_grad and self.recording else None)
                 self.extras.append(cell)
                 use.entry, use.value = entry.value, entry
+                if entry.node is not None:
+                    self.entries.append(entry.node)
         return use
 
     def peek_outside(self, cell: Cell) -> ArrayType | None:
@@ -179,7 +183,32 @@ class Stage(Base):
             value = self.perform(REGISTRY["stop_gradient"].of(), [value])
         elif followed:
             value = self.capture(np.asarray(value))
-        return box(value.value, self, Leaf(cell), value.weak) if followed else value
+        if not followed:
+            return value
+        self.inner.append(Leaf(cell))
+        return box(value.value, self, self.inner[-1], value.weak)
+
+    def last(self, cell: Cell) -> Any:
+        """The value a cell ends with. One that comes round a loop is cut off there from what it was computed from.
+
+        That of a parameter is not: `grad` refuses a parameter that depends on its variable, and has to see that it does.
+        """
+        value = self.cells[cell].value
+        cut = self.body and not cell.requires_grad and isinstance(value, Box) and value.dtype.kind == "f"
+        return self.perform(REGISTRY["stop_gradient"].of(), [value]) if cut else value
+
+    def cut_off(self, result: Any) -> Any:
+        """A result whose tape ends in a value that a parameter got in here counts as swept: nothing outside leads there."""
+        inner = set(self.inner)
+        if self.body:
+            entries = [n for n in self.entries if self.cells[n.target].written]
+            inner.update(entries)
+        node = getattr(result, "node", None)
+        if not inner or node is None or not reaches(node, inner):
+            return result
+        spent = Node(REGISTRY["stop_gradient"].of(), (), None, None)
+        spent.free()
+        return box(result.value, self, spent, result.weak)
 
     def assign_all(self, changes: Sequence[tuple[Cell, Any, Any]]) -> None:
         for cell, value, only_if in changes:
@@ -267,6 +296,19 @@ def refuse_sweep(active: Interpreter, label: str) -> None:
                 f"{label} inside {level.describe()}: use rg.grad or rg.value_and_grad there instead, they nest"
             )
         level = level.below
+
+
+def reaches(node: Node, leaves: set[Leaf]) -> bool:
+    """Whether the tape of `node` leads to one of `leaves`."""
+    waiting, seen = [node], {node}
+    while waiting:
+        here = waiting.pop()
+        if here in leaves:
+            return True
+        following = [p for p in here.parents or () if p is not None and p not in seen]
+        seen.update(following)
+        waiting += following
+    return False
 
 
 def innermost_stage(level: Interpreter) -> Stage | None:

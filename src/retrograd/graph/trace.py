@@ -134,6 +134,7 @@ def trace(
     try:
         with interpreter(stage):
             results = list(function(*args))
+            results = [stage.cut_off(r) for r in results]
             flat = [stage.strip(r) if isinstance(r, Box) and r.owner is stage else r for r in results]
             written: list[Cell] = []
             cleared: list[Cell] = []
@@ -146,7 +147,7 @@ def trace(
                 if use.written:
                     (cleared if use.value is None else written).append(cell)
             guarded = [c for c in written if stage.cells[c].guard is not None]
-            lasts = [stage.cells[c].value for c in written]
+            lasts = [stage.last(c) for c in written]
             graph = stage.finish(flat + lasts + [stage.cells[c].guard for c in guarded])
     finally:
         stage.closed = True

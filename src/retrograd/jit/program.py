@@ -60,9 +60,6 @@ class Program:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Hold every cell the program touches: it sees, and leaves, a state that belongs together."""
-        if not self.traced.written and not self.traced.cleared:
-            yield
-            return
         with ExitStack() as stack:
             for cell in self.cells:
                 stack.enter_context(cell.lock)
@@ -81,7 +78,7 @@ class Program:
         """Through the door: recorded, differentiated, batched, or staged into another program."""
         operands = [*args, *self.traced.extra_values()]
         outs = apply_traced(lambda vs: apply(self.primitive, *vs), operands, self.states)
-        assign_cells(self.traced, outs)
+        assign_cells(self.traced, outs, operands)
         return outs
 
     def _run(self, args: Sequence[Any]) -> list[Any]:

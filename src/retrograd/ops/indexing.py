@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,6 +39,19 @@ def _is_array(key: Any) -> bool:
     return isinstance(key, (Box, Cell, np.ndarray, list, np.bool_)) or type(key) is bool
 
 
+class _OfMask(NamedTuple):
+    """The places of a mask along one of its axes; of a mask without axes, along a new axis of length one."""
+
+    places: np.ndarray
+    length: int | None
+
+
+def _of_mask(mask: np.ndarray) -> list[_OfMask]:
+    if not mask.ndim:
+        return [_OfMask(np.nonzero(mask.reshape(1))[0], None)]
+    return [_OfMask(places, n) for places, n in zip(mask.nonzero(), mask.shape, strict=True)]
+
+
 def _expanded(key: Any, ndim: int) -> list[Any]:
     """One entry per axis and per None; the ellipsis and missing axes written out, masks as index arrays."""
     keys = list(key) if isinstance(key, tuple) else [key]
@@ -46,7 +59,7 @@ def _expanded(key: Any, ndim: int) -> list[Any]:
     for k in keys:
         if _is_array(k) and array_of(k).dtype == BOOL:
             mask = concrete(k, "a boolean mask as an index has a shape that depends on its values; use where")
-            flat += list(mask.nonzero()) if mask.ndim else [None, np.nonzero(mask.reshape(1))[0]]
+            flat += _of_mask(mask)
         elif isinstance(k, np.integer):
             flat.append(int(k))
         elif isinstance(k, (list, np.ndarray)):
@@ -57,7 +70,7 @@ def _expanded(key: Any, ndim: int) -> list[Any]:
             flat.append(k)
         else:
             raise TypeError(f"an index must be integers, slices, None, ... or integer arrays, not {type(k).__name__}")
-    taken = sum(1 for k in flat if k is not None and k is not Ellipsis)
+    taken = sum(1 for k in flat if k is not None and k is not Ellipsis and not _is_new_axis(k))
     if taken > ndim:
         raise IndexError(f"{taken} indices for {ndim} axes{at_user_line()}")
     if sum(1 for k in flat if k is Ellipsis) > 1:
@@ -66,19 +79,29 @@ def _expanded(key: Any, ndim: int) -> list[Any]:
     return [*flat[:at], *[slice(None)] * (ndim - taken), *flat[at + 1 :]]
 
 
+def _is_new_axis(k: Any) -> bool:
+    return k is None or (type(k) is _OfMask and k.length is None)
+
+
 def getitem(x: Any, key: Any) -> Any:
     """``x[key]`` as NumPy reads it: integers, slices, None, ..., integer arrays and (concrete) masks."""
     x = array_of(x)
     keys = _expanded(key, len(x.shape))
-    advanced = any(isinstance(k, (Box, np.ndarray)) for k in keys)
+    advanced = any(isinstance(k, (Box, np.ndarray, _OfMask)) for k in keys)
     shape = list(x.shape)
     starts, lengths, steps, result, arrays = [], [], [], [], []
     axis = 0
     for place, k in enumerate(keys):
-        if k is None:
+        if _is_new_axis(k):
             result.append(1)
+            if k is not None:
+                arrays.append((place, k.places))
             continue
         size = shape[axis]
+        if type(k) is _OfMask:
+            if k.length != size:
+                raise IndexError(f"a mask of length {k.length} for axis {axis} of length {size}{at_user_line()}")
+            k = k.places
         start, length, step = 0, size, 1
         if isinstance(k, slice):
             start, stop, step = _indices(k, size)

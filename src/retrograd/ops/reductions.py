@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 
 from retrograd.config import BOOL, INT, default_float
-from retrograd.core.dispatch import apply1, apply2
+from retrograd.core.dispatch import apply1
 from retrograd.errors import ShapeError
 from retrograd.ops import arithmetic as a
 from retrograd.ops.inputs import array_of, as_float, converted, face, is_weak, normal_axes
 from retrograd.ops.shaping import moveaxis, ravel, reshape
-from retrograd.primitives.arithmetic import DIVIDE
 from retrograd.primitives.fused import SOFTMAX, OneHot
 from retrograd.primitives.indexing import Argsort
-from retrograd.primitives.reduction import Argmax, Logsumexp, Max, Sum
+from retrograd.primitives.reduction import Argmax, Logsumexp, Max, Mean, Sum
 
 Axis = int | Sequence[int] | None
 
@@ -40,11 +39,7 @@ def sum(x: Any, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = Fal
 def mean(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Mean over axes (all by default); of integers in the default float."""
     x = as_float(x)
-    shape = x.shape
-    axes = normal_axes(axis, len(shape), "mean")
-    n = math.prod([shape[i] for i in axes])
-    total = apply1(Sum.of(axes, keepdims), x)
-    return face(apply2(DIVIDE, total, float(n)), is_weak(x))
+    return face(apply1(Mean.of(normal_axes(axis, len(x.shape), "mean"), keepdims), x), is_weak(x))
 
 
 def var(x: Any, /, *, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Any:

@@ -74,13 +74,19 @@ def swapaxes(x: Any, axis1: int, axis2: int, /) -> Any:
     return face(apply1(Transpose.of(tuple(order)), x))
 
 
-def moveaxis(x: Any, source: int, destination: int, /) -> Any:
-    """One axis moved to another place."""
+def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int], /) -> Any:
+    """Axes moved to other places; the others keep their order."""
     x = array_of(x)
     n = len(x.shape)
-    ((a,), (b,)) = normal_axes(source, n, "moveaxis"), normal_axes(destination, n, "moveaxis")
-    order = [i for i in range(n) if i != a]
-    order.insert(b, a)
+    sources, destinations = (
+        [normal_axes(a, n, "moveaxis")[0] for a in ([axes] if isinstance(axes, (int, np.integer)) else axes)]
+        for axes in (source, destination)
+    )
+    if len(set(sources)) != len(destinations) or len(set(destinations)) != len(sources):
+        raise ValueError(f"moveaxis: {source} and {destination} must name the same number of different axes")
+    order = [i for i in range(n) if i not in sources]
+    for b, a in sorted(zip(destinations, sources, strict=True)):
+        order.insert(b, a)
     return face(apply1(Transpose.of(tuple(order)), x))
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from retrograd.errors import RetrogradError
-from retrograd.optim.numbers import power, sqrt
-from retrograd.optim.optimizer import Number, Optimizer
+from retrograd.optim.arithmetic import power, sqrt
+from retrograd.optim.number import Number
+from retrograd.optim.optimizer import Optimizer
 
 
 class Adam(Optimizer):
@@ -34,8 +35,9 @@ class Adam(Optimizer):
 
     >>> import retrograd as rg
     >>> adam = Adam(lr=0.5)
-    >>> adam.update(rg.tensor([2.0]), adam.init(rg.tensor([1.0])), rg.tensor([1.0]))[0]
-    tensor([0.5], dtype=float32)
+    >>> x = rg.tensor([1.0, 2.0], dtype="float64")
+    >>> adam.update(x * 2.0, adam.init(x), x)[0]
+    tensor([0.5, 1.5], dtype=float64)
     """
 
     lr = Number(scheduled=True)

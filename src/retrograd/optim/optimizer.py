@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from typing import Any, ClassVar
 
@@ -13,41 +13,18 @@ from retrograd.config import FLOAT64, INT
 from retrograd.core.box import Box
 from retrograd.core.cells import Cell, commit
 from retrograd.core.dispatch import Evaluate, Interpreter, current
-from retrograd.core.source import at_user_line
 from retrograd.core.tree import flatten, flatten_like, unflatten
-from retrograd.errors import CellError, ModelError, RetrogradError, TracingError
+from retrograd.errors import ModelError, RetrogradError, TracingError
 from retrograd.graph.stage import innermost_stage
-from retrograd.nn.module import Module
 from retrograd.nn.state import constant, names, zero_grad
 from retrograd.ops.indexing import concrete
 from retrograd.ops.inputs import array_of, converted, face
 from retrograd.ops.shaping import zeros_like
+from retrograd.optim.matching import check_gradient, parameters_of, places
+from retrograd.optim.number import Number
 from retrograd.tensor.parameter import Buffer, Parameter, Setting, assign
 
 Schedule = Callable[[Any], Any]
-
-
-class Number:
-    """A number that an optimiser reads at every step, such as `lr`; assigning it never recompiles a program.
-
-    Reading gives the setting's cell, which computes like a number. A function that is assigned is a schedule: it is
-    called with the number of steps that were completed, and reading gives its present value.
-    """
-
-    __slots__ = ("low", "name", "scheduled")
-
-    def __init__(self, *, scheduled: bool = False, below: float = float("inf")) -> None:
-        self.scheduled = scheduled
-        self.low = below
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, optimizer: Any, owner: type | None = None) -> Any:
-        return self if optimizer is None else optimizer._number(self.name)
-
-    def __set__(self, optimizer: Any, value: Any) -> None:
-        optimizer._assign_number(self, value)
 
 
 class Optimizer(ABC):
@@ -58,7 +35,7 @@ class Optimizer(ABC):
     all or nothing, under `rg.jit` like anywhere else. Both give the same numbers, bit for bit.
 
     To write one, subclass this, declare settings as `Number` attributes, and define `numbers` and `rule` with operators
-    and the functions of `retrograd.optim.numbers` only.
+    and the functions of `retrograd.optim.arithmetic` only.
 
     Args:
         params: parameters, (name, parameter) pairs, or a module; None for the pure pair.
@@ -80,7 +57,7 @@ class Optimizer(ABC):
         self._used: set[str] = set()  # settings that were ever other than 0: terms that the rule includes
         for name, value in settings.items():
             setattr(self, name, value)
-        self.parameters = None if params is None else _parameters(params, type(self).__name__)
+        self.parameters = None if params is None else parameters_of(params, type(self).__name__)
         cells = self.parameters or []
         self._slots = [
             tuple(Buffer(np.zeros(*_kind(p)), name=f"{p.name}.{slot}") for slot in self.slots) for p in cells
@@ -127,8 +104,8 @@ class Optimizer(ABC):
             return
         if not isinstance(value, (Box, Cell)):
             value = float(value)
-            if not 0.0 <= value < number.low:
-                upper = "" if number.low == float("inf") else f" and below {number.low:g}"
+            if not 0.0 <= value < number.below:
+                upper = "" if number.below == float("inf") else f" and below {number.below:g}"
                 raise RetrogradError(f"{type(self).__name__}: {name} is at least 0{upper}, not {value}")
         elif (shape := tuple(array_of(value).shape)) != ():
             raise RetrogradError(f"{type(self).__name__}: {name} is a number, not an array of shape {shape}")
@@ -201,7 +178,7 @@ class Optimizer(ABC):
             rows = [[v if v is None else face(v) for v in row] for row in rows]
         shared, following = self._shared(count, bare)
         for row in rows:
-            _check_gradient("the gradient of a parameter", row[0], row[1])
+            check_gradient("the gradient of a parameter", row[0], row[1])
         new = [row[:1] + row[2:] if row[1] is None else self.rule(shared, *row) for row in rows]
         trees = [unflatten(structure, [face(_array(row[i])) for row in new]) for i in range(1 + len(self.slots))]
         return trees[0], {"step": face(following), **dict(zip(self.slots, trees[1:], strict=True))}
@@ -282,7 +259,7 @@ class Optimizer(ABC):
             flat = dict(names(grads))
             order = self._orders.get(key := tuple(flat))
             if order is None:
-                order = self._orders[key] = _places(list(flat), [c.name for c in cells])
+                order = self._orders[key] = places(list(flat), [c.name for c in cells])
             given: list[Any] = [None] * len(cells)
             for place, g in zip(order, flat.values(), strict=True):
                 given[place] = g
@@ -294,7 +271,7 @@ class Optimizer(ABC):
         for cell, value in zip(cells, values, strict=True):
             if isinstance(value, Box) and bare:
                 value = concrete(value, "step(grads) needs numbers")
-            _check_gradient(f"the gradient of {cell.name}", cell, value)
+            check_gradient(f"the gradient of {cell.name}", cell, value)
         return [v.value if isinstance(v, Box) and bare else v for v in values]
 
     # What is saved ----------------------------------------------------------------------------------------------------
@@ -348,30 +325,6 @@ class Optimizer(ABC):
         return f"{type(self).__name__}({settings})   {len(self.parameters)} parameters, {total:,} numbers"
 
 
-def _parameters(params: Any, name: str) -> list[Parameter]:
-    """The parameters, each once.
-
-    Raises:
-        RetrogradError: if there are none, or something else is among them.
-    """
-    if isinstance(params, (int, float)):
-        raise RetrogradError(f"{name}: the parameters come first, then lr; the pure pair is {name}(lr={params})")
-    if isinstance(params, Parameter):
-        raise RetrogradError(f"{name}: give a list of parameters, [parameter]")
-    found: Iterable[Any] = params.parameters() if isinstance(params, Module) else params
-    cells: dict[Parameter, None] = {}
-    for p in found:
-        cell = p[1] if isinstance(p, tuple) and len(p) == 2 else p
-        if isinstance(cell, Box):
-            raise RetrogradError(f"{name}: tensors are immutable; make what is to be trained a rg.Parameter")
-        if not isinstance(cell, Parameter):
-            raise RetrogradError(f"{name}: parameters are rg.Parameter, not {type(cell).__name__}")
-        cells[cell] = None
-    if not cells:
-        raise RetrogradError(f"{name}: there are no parameters{at_user_line()}; an iterator can be used only once")
-    return list(cells)
-
-
 def _kind(cell: Cell) -> tuple[tuple[int, ...], np.dtype]:
     assert cell.type is not None
     return cell.type.shape, cell.type.dtype
@@ -394,26 +347,3 @@ def _bare(value: Any) -> Any:
 def _array(value: Any) -> Any:
     """NumPy gives scalars where an operand had no axes."""
     return np.asarray(value) if isinstance(value, np.generic) else value
-
-
-def _check_gradient(what: str, parameter: Any, gradient: Any) -> None:
-    if gradient is None:
-        return
-    if tuple(gradient.shape) != tuple(parameter.shape) or gradient.dtype != parameter.dtype:
-        raise CellError(
-            f"{what} is {gradient.dtype}{list(gradient.shape)}, the parameter {parameter.dtype}{list(parameter.shape)}"
-        )
-
-
-def _places(paths: list[str], known: list[str]) -> list[int]:
-    """For each path the place of its parameter; parameters may be named from further up: "encoder.0.weight"."""
-    suffixes = [n.removesuffix(paths[0]) for n in known if n.endswith(paths[0])] if paths else []
-    prefixes = [s for s in suffixes if not s or s.endswith(".")]
-    for prefix in sorted(prefixes, key=len):
-        wanted = [f"{prefix}{path}" for path in paths]
-        if all(known.count(name) == 1 for name in wanted):
-            return [known.index(name) for name in wanted]
-    raise RetrogradError(
-        f"step(grads): the gradients are for {', '.join(paths)}, the parameters are {', '.join(known)}; where names do "
-        "not tell them apart, give a list in the order of the parameters"
-    )

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from retrograd.errors import RetrogradError
-from retrograd.optim.numbers import choose
-from retrograd.optim.optimizer import Number, Optimizer
+from retrograd.optim.arithmetic import choose
+from retrograd.optim.number import Number
+from retrograd.optim.optimizer import Optimizer
 
 
 class SGD(Optimizer):

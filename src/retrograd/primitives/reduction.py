@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,6 +85,35 @@ class Sum(ByShape, Reduction):
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
         yield from super().samples(rng)
         yield (np.zeros((2, 0, 3)),)
+
+
+@dataclass(frozen=True)
+class Mean(ByShape, Reduction):
+    r"""Mean over axes; of nothing it is NaN.
+
+    .. math:: y = \frac1n \sum_i x_i, \qquad \bar x_i = \bar y / n
+    """
+
+    axes: tuple[int, ...]
+    keepdims: bool = False
+    name, formula, derivative = "mean", "sum(x, axes) / n", "ct / n in every place"
+    linear = (0,)
+
+    def evaluate(self, x: Any) -> Any:
+        reduce: Any = np.add.reduce
+        return reduce(x, axis=self.axes, dtype=x.dtype, keepdims=self.keepdims) / self._count(x)
+
+    def _count(self, x: Any) -> Any:
+        return np.asarray(math.prod([x.shape[a] for a in self.axes]), x.dtype)
+
+    def check(self, x: ArrayType) -> None:
+        if not x.is_float:
+            raise DTypeError(f"mean of {x}: convert to floats first")
+
+    def transpose(self, ct: Any, i: int, args: Sequence[Any]) -> Any:
+        shape = args[0].shape
+        n = math.prod([shape[a] for a in self.axes])
+        return broadcast_to(restore(ct / float(n) if n else ct, shape, self.axes), shape)
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,8 @@ class Operators:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()
         if dtype is not None and array.dtype != dtype:
+            if copy is False:
+                raise ValueError(f"a copy is needed to convert {array.dtype} to {np.dtype(dtype)}, and copy=False was given")
             return array.astype(dtype)
         return array.copy() if copy else array
 

@@ -62,7 +62,7 @@ def _packed(value: Any, arrays: dict[str, np.ndarray], path: str) -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else {"$float": repr(value)}
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         arrays[path] = np.ascontiguousarray(value).reshape(value.shape)  # ascontiguousarray makes 0-d arrays 1-d
         return {"$array": path}
     if isinstance(value, (list, tuple)):

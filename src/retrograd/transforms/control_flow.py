@@ -14,7 +14,7 @@ import numpy as np
 from retrograd.config import INT, debugging
 from retrograd.core.cells import Cell
 from retrograd.core.dispatch import apply, current
-from retrograd.core.tree import Structure, flatten, unflatten
+from retrograd.core.tree import Structure, flatten, flatten_like, unflatten
 from retrograd.core.types import ArrayType, type_of
 from retrograd.errors import CellError, RetrogradError, ShapeError, TracingError
 from retrograd.graph.ir import Literal
@@ -107,7 +107,7 @@ def scan(
         result = f(c, x)
         if not isinstance(result, tuple) or len(result) != 2:
             raise RetrogradError(f"{name}: the body must return (carry, y)")
-        return result
+        return _in_order(carry_structure, result[0]), result[1]
 
     column_types = [ArrayType(tuple(x.shape[1:]), x.dtype) for x in columns]
 
@@ -130,6 +130,17 @@ def _as_tensors(tree: Any) -> Any:
     """`tree` with tensors for leaves, as a traced body gets it."""
     leaves, structure = flatten(tree)
     return unflatten(structure, [face(array_of(leaf)) for leaf in leaves])
+
+
+def _in_order(structure: Structure, tree: Any) -> Any:
+    """`tree` with the keys of its dicts in the order of `structure`, if that is all in which it differs."""
+    if flatten(tree)[1] == structure:
+        return tree
+    try:
+        ordered = unflatten(structure, flatten_like(structure, tree, "the carry"))
+    except RetrogradError:
+        return tree
+    return ordered if flatten(ordered)[1] == structure else tree
 
 
 def _length(columns: Sequence[Any], length: int | None) -> int:
@@ -244,7 +255,10 @@ def while_loop(
     arguments = Structure(tuple, None, (structure,))
 
     def trace_with(types: list[ArrayType]) -> tuple[Traced, Structure]:
-        return trace_tree(body, arguments, carry, types, name, body=True, users=users_of(body))
+        def ordered(c: Any) -> Any:
+            return _in_order(structure, body(c))
+
+        return trace_tree(ordered, arguments, carry, types, name, body=True, users=users_of(body))
 
     traced, _, carry = _settled(trace_with, carry, structure, name)
     types = [type_of(v).strong() for v in carry]
@@ -331,6 +345,11 @@ def cond(predicate: Any, true: Callable[..., Any], false: Callable[..., Any], *o
     (yes, result), (no, other) = arms
     if result != other:
         raise RetrogradError(f"the arms of cond return different structures: {result} and {other}")
+    types_yes, types_no = ([type_of(r).strong() for r in arm.results] for arm in (yes, no))
+    if types_yes != types_no:
+        raise ShapeError(
+            f"the arms of cond differ: ({', '.join(map(str, types_yes))}) and ({', '.join(map(str, types_no))})"
+        )
     weak = [is_weak(a) and is_weak(b) for a, b in zip(yes.results, no.results, strict=True)]
     return unflatten(result, [face(o, w) for o, w in zip(_run_cond(test, yes, no, values), weak, strict=False)])
 

@@ -10,12 +10,13 @@ from typing import Any
 from retrograd.core.box import Box
 from retrograd.core.cells import Cell
 from retrograd.core.dispatch import apply, current
-from retrograd.core.forward import zeros_for
+from retrograd.core.forward import Forward, zeros_for
+from retrograd.core.reverse import Reverse
 from retrograd.core.tree import Structure, flatten_like, unflatten
 from retrograd.core.types import ArrayType, type_of
 from retrograd.errors import BorderCrossed, CellError, RetrogradError, ShapeError
 from retrograd.graph.interpret import interpret
-from retrograd.graph.ir import Graph
+from retrograd.graph.ir import Graph, dependence
 from retrograd.graph.trace import Traced, trace, trace_pure
 from retrograd.ops.inputs import array_of, converted, face
 from retrograd.primitives.control import Call, CustomVJP
@@ -40,17 +41,35 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
         )
         prim = Call(traced.graph, name_of(f), recompute=True)
         states = [*map(tape_state, traced.results), *[CONSTANT] * (len(traced.graph.outputs) - traced.n_results)]
-        outs = apply_traced(lambda vs: apply(prim, *vs), [*values, *traced.extra_values()], states)
-        assign_cells(traced, outs)
+        operands = [*values, *traced.extra_values()]
+        outs = apply_traced(lambda vs: apply(prim, *vs), operands, states)
+        assign_cells(traced, outs, operands)
         return unflatten(result, [face(o) for o in outs[: traced.n_results]])
 
     return checkpoint_f
 
 
-def assign_cells(traced: Traced, outs: Sequence[Any]) -> None:
-    """Give the cells that a traced function assigned their new values."""
-    changes: list[Any] = list(zip(traced.written, outs[traced.n_results :], traced.guards(outs), strict=False))
+def assign_cells(traced: Traced, outs: Sequence[Any], operands: Sequence[Any]) -> None:
+    """Give the cells that a function, traced and called with `operands`, assigned their new values."""
+    values = list(outs[traced.n_results : traced.n_results + len(traced.written)])
+    for i, cell in enumerate(traced.written):
+        if cell.requires_grad:  # which a transform refuses if the value depends on its variable: does it?
+            inputs = dependence(traced.graph)[traced.n_results + i]
+            values[i] = _without_strangers(values[i], [operands[j] for j in inputs])
+    changes: list[Any] = list(zip(traced.written, values, traced.guards(outs), strict=True))
     current().assign_all([*changes, *[(cell, None, None) for cell in traced.cleared]])
+
+
+def _without_strangers(value: Any, sources: Sequence[Any]) -> Any:
+    """`value` without the levels that none of the values it was computed from belongs to."""
+
+    def owners(x: Any) -> set[int]:
+        return {id(x.owner), *owners(x.value)} if isinstance(x, Box) else set()
+
+    known = set().union(*map(owners, sources))
+    while isinstance(value, Box) and isinstance(value.owner, (Reverse, Forward)) and id(value.owner) not in known:
+        value = value.value
+    return value
 
 
 class custom_vjp:  # noqa: N801 - used as a decorator

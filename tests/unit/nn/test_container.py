@@ -56,7 +56,8 @@ def test_a_dict_names_the_parts():
 
 
 @pytest.mark.parametrize(
-    "part, hint", [(rg.tanh, r"activations have layers, rg\.nn\.Tanh\(\)"), ([nn.Tanh()], r"Sequential\(\*layers\)"), (3, "int")]
+    "part, hint",
+    [(rg.tanh, r"activations have layers, rg\.nn\.Tanh\(\)"), ([nn.Tanh()], r"Sequential\(\*layers\)"), (3, "int")],
 )
 def test_what_is_no_module_is_refused(part, hint):
     with pytest.raises(RetrogradError, match=f"part 0 of a Sequential is a .*{hint}"):

@@ -40,7 +40,7 @@ def test_parts_are_found_in_attributes_lists_tuples_and_dicts():
     assert [name for name, _ in block.named_parameters()] == [p for p in PATHS if p != "count"]
     assert [name for name, _ in block.named_buffers()] == ["count"]
     assert [name for name, _ in block.named_modules()] == ["", "inner", "layers.0", "heads.a"]
-    assert list(block.parameters())[0] is block.scale
+    assert next(block.parameters()) is block.scale
     assert list(block.buffers()) == [block.count]
     assert next(block.modules()) is block
 

@@ -12,7 +12,7 @@ from retrograd.core.forward import backpropagate
 from retrograd.core.reverse import Reverse
 from retrograd.core.sweep import sweep
 from retrograd.errors import ModelError
-from retrograd.explain.network.description import CROSS_ENTROPY, MEAN_SQUARED, Network
+from retrograd.explain.network.description import CROSS_ENTROPY, MEAN_SQUARED, Layer, Network
 from retrograd.jit.jitted import jit
 from retrograd.ops import arithmetic as a
 from retrograd.ops.inputs import array_of, face
@@ -52,7 +52,7 @@ class Passed:
                 self.log_outs = a.subtract(self.nets[-1], logsumexp(self.nets[-1], axis=-1, keepdims=True))
                 value = a.exp(self.log_outs)
             else:
-                value = activation(layer.activation)(self.nets[-1])
+                value = activation(layer)(self.nets[-1])
             self.outs.append(value)
         self.errors = self._errors(network, targets)
         rows = len(network.inputs)
@@ -68,9 +68,9 @@ class Passed:
         return a.multiply(0.5, squared)
 
 
-def activation(name: str) -> Callable[[Any], Any]:
-    """The function of an activation."""
-    return ACTIVATIONS[name]
+def activation(layer: Layer) -> Callable[[Any], Any]:
+    """What a layer does to its net inputs."""
+    return layer.function or ACTIVATIONS[layer.activation]
 
 
 def total_error(network: Network, arrays: Sequence[Any]) -> Any:
@@ -82,7 +82,7 @@ def updated(network: Network, arrays: Sequence[Any], gradients: Sequence[Any]) -
     """The weights one step down the gradient; those that are not trained, or have no gradient (None), stay."""
     rate = network.learning_rate
     if rate is None:
-        raise ModelError(f"{network.name}: an update needs a learning rate: write \"learning_rate\": 0.5")
+        raise ModelError(f'{network.name}: an update needs a learning rate: write "learning_rate": 0.5')
     found = []
     for old, gradient, mask in zip(arrays, gradients, network.masks(), strict=True):
         if gradient is None or not mask.any():
@@ -155,7 +155,7 @@ def trained(network: Network, arrays: Sequence[np.ndarray], rounds: int, update:
     n = len(arrays)
 
     def repeat(*xs: Any) -> Any:
-        return fori_loop(0, rounds, lambda i, held: tuple(one_round(network, held, update)), tuple(xs[:n]))
+        return fori_loop(0, rounds, lambda _, held: tuple(one_round(network, held, update)), tuple(xs[:n]))
 
     if not rounds:
         return [np.asarray(x) for x in arrays]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -34,6 +34,23 @@ class Weight(NamedTuple):
     train: bool
 
 
+class Published(NamedTuple):
+    """A figure that somebody printed.
+
+    Attributes:
+        figure: E, or out_o1; after so many `rounds`.
+        value: the digits.
+        update: which update it comes from, if it is known.
+        note: what else there is to say.
+    """
+
+    figure: str
+    rounds: int
+    value: str
+    update: str
+    note: str
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """A layer with weights.
@@ -47,6 +64,7 @@ class Layer:
         bias_names: as many as there are biases.
         bias_train: likewise.
         activation: its name.
+        function: what it computes, if it is not one of `compute.ACTIVATIONS`.
     """
 
     neurons: tuple[str, ...]
@@ -57,6 +75,7 @@ class Layer:
     bias_names: tuple[str, ...]
     bias_train: np.ndarray
     activation: str
+    function: Callable[[Any], Any] | None = None
 
     @property
     def shared_bias(self) -> bool:
@@ -73,7 +92,7 @@ class Network:
         targets: float64 (rows, outputs); for a class its one-hot row.
         loss: one of the three names.
         learning_rate: None if no update is wanted.
-        published: figures to compare with: (figure, rounds, the digits that were printed).
+        published: figures to compare with.
         legend: short names with what they stand for, for a reader.
     """
 
@@ -85,7 +104,7 @@ class Network:
     layers: tuple[Layer, ...]
     loss: str
     learning_rate: float | None = None
-    published: tuple[tuple[str, int, str], ...] = ()
+    published: tuple[Published, ...] = ()
     legend: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -148,7 +167,8 @@ class Network:
         """
         n = len(self.inputs)
         if not 0 <= number < n:
-            raise ModelError(f"there is no row {number}: the data has {n} rows, from 0 to {n - 1}")
+            there = f"{n} rows, counted from 0" if n > 1 else "one row, number 0"
+            raise ModelError(f"there is no row {number}: the data has {there}")
         chosen = slice(number, number + 1)
         return replaced(self, inputs=self.inputs[chosen], targets=self.targets[chosen])
 

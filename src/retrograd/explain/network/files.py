@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from retrograd.errors import ModelError
-from retrograd.explain.network.description import CROSS_ENTROPY, Layer, Network
+from retrograd.explain.network.description import CROSS_ENTROPY, Layer, Network, Published
 
 BUILT_IN = ("mazur", "3-2-2")
 LARGEST = 20_000_000  # bytes of a file; a network to read about is far smaller
@@ -40,7 +40,7 @@ def load(path: str | Path) -> Network:
     """The network that a JSON file describes.
 
     Raises:
-        ModelError: the file cannot be read, is no JSON, or describes no network; one line, with the place and what to do.
+        ModelError: the file cannot be read, is no JSON, or describes no network. One line: the place, and what to do.
     """
     file = Path(path)
     try:
@@ -134,7 +134,7 @@ def _said(error: Any) -> str:
         return f"there is no {unknown!r} here; the keys are {', '.join(known)}"
     if error.validator == "type" and error.schema.get("type") == "object":
         return f"{shown} is no object: it needs {{...}} with {', '.join(error.schema.get('required', ()))}"
-    if error.validator in ("minItems",):
+    if error.validator == "minItems":
         return f"the list is empty{f': {hint}' if hint else ''}"
     if error.validator == "not":
         return "both 'bias' and 'biases' are given: \"bias\" is one that the neurons share, \"biases\" one each"
@@ -180,7 +180,7 @@ class _Reader:
         kinds = {isinstance(row, list) for row in found}
         if len(kinds) > 1:
             raise self.fail(key, "rows and single numbers are mixed: write each row as a list")
-        return found if kinds == {True} else [found]
+        return found if True in kinds else [found]
 
     def matrix(self, key: str, width: int, what: str) -> np.ndarray:
         rows = self.rows(key)
@@ -212,7 +212,10 @@ class _Reader:
             layers=tuple(layers),
             loss=content["loss"],
             learning_rate=content.get("learning_rate"),
-            published=tuple((p["figure"], p["rounds"], p["value"]) for p in content.get("published", ())),
+            published=tuple(
+                Published(p["figure"], p["rounds"], p["value"], p.get("update", ""), p.get("note", ""))
+                for p in content.get("published", ())
+            ),
         )
 
     def layer(self, record: dict[str, Any], n: int, width: int) -> Layer:
@@ -227,7 +230,7 @@ class _Reader:
         for name in neurons:
             self.take(name, f"{where}.neurons")
         train = record.get("train", True)
-        table = []
+        table: list[list[tuple[float, str, bool]]] = []
         for i, row in enumerate(given):
             if len(row) != width:
                 before = "inputs" if n == 0 else f"neurons in layers[{n - 1}]"
@@ -265,7 +268,11 @@ class _Reader:
             self.parameter(v, f"{where}.biases[{i}]", f"b{i + 1}" if single else f"b{n + 1}.{i + 1}", train)
             for i, v in enumerate(given)
         ]
-        return np.array([v for v, _, _ in found]), tuple(name for _, name, _ in found), np.array([t for _, _, t in found])
+        return (
+            np.array([v for v, _, _ in found]),
+            tuple(name for _, name, _ in found),
+            np.array([t for _, _, t in found]),
+        )
 
     def check_softmax(self, layers: Sequence[Layer]) -> None:
         crossed = self.content["loss"] == CROSS_ENTROPY

@@ -16,9 +16,11 @@ from retrograd.explain.network import compute
 from retrograd.explain.network.description import CROSS_ENTROPY, Network, Weight, with_arrays
 from retrograd.explain.numerals import signed
 from retrograd.explain.program import Run, check_gradients
-from retrograd.explain.records import Check, Contribution, Gradient, Step, Term, Value
 from retrograd.explain.recorder import Recorder
+from retrograd.explain.records import Check, Contribution, Gradient, Step, Term, Value
 from retrograd.transforms.derivatives import jvp
+
+ALL, FEW = 200, 10  # gradients of so many weights are all checked; of more, the largest few
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ class Worked:
 
     Args:
         network: with one row of data.
-        check: compare gradients with finite differences.
-        samples: how many elements of each array are checked.
+        check: compare gradients with finite differences: all of a small network, of a larger one the largest.
+        also: weights that are checked in any case.
 
     Attributes:
         nets, outs: a `Value` for each layer: net inputs and outputs of its neurons.
@@ -55,9 +57,11 @@ class Worked:
         inputs: the example.
     """
 
-    def __init__(self, network: Network, *, check: bool = True, samples: int = 100) -> None:
+    def __init__(self, network: Network, *, check: bool = True, also: Sequence[Weight] = ()) -> None:
         if len(network.inputs) != 1:
-            raise ModelError(f"{network.name}: one example is worked through at a time; it has {len(network.inputs)} rows")
+            raise ModelError(
+                f"{network.name}: one example is worked through at a time; it has {len(network.inputs)} rows"
+            )
         self.network = network
         self.inputs, self.targets = network.inputs[0], network.targets[0]
         passed: list[compute.Passed] = []
@@ -77,16 +81,24 @@ class Worked:
         self.errors, self.total = self._value(first.errors, self.recorder), self._value(total, self.recorder)
         self.leaves = list(self.recorder.leaves.values())
         self.gradients = [
-            Gradient(v, np.zeros(v.array.shape) if v.cotangent is None else np.asarray(v.cotangent)) for v in self.leaves
+            Gradient(v, np.zeros(v.array.shape) if v.cotangent is None else np.asarray(v.cotangent))
+            for v in self.leaves
         ]
         if check:
-            check_gradients(run, self.recorder, [np.ones(())], self.gradients, samples)
+            chosen = list(network.weights())
+            chosen = [*(chosen if len(chosen) <= ALL else self.largest(FEW)), *also]
+            places = [sorted({w.place for w in chosen if w.array == i}) for i in range(len(self.gradients))]
+            check_gradients(run, self.recorder, [np.ones(())], self.gradients, places)
+
+    def largest(self, count: int) -> list[Weight]:
+        """The weights with the largest gradients."""
+        return sorted(self.network.weights(), key=lambda w: -abs(self.gradient(w)))[:count]
 
     @staticmethod
     def _value(x: object, recorder: Recorder) -> Value:
         return recorder.value_of(x)  # type: ignore[arg-type]
 
-    # Forward ------------------------------------------------------------------------------------------------------------
+    # Forward ------------------------------------------------------------------------------------------------------
 
     def value(self, weight: Weight) -> float:
         """What a weight is."""
@@ -113,10 +125,12 @@ class Worked:
     def _activation_step(self, layer: int) -> Step | None:
         """The step that makes the outputs of a layer of its net inputs, if it is one."""
         step = self.makers.get(id(self.outs[layer]))
-        alone = step is not None and is_pointwise(step.prim) and [v is self.nets[layer] for v in step.operands] == [True]
+        alone = (
+            step is not None and is_pointwise(step.prim) and [v is self.nets[layer] for v in step.operands] == [True]
+        )
         return step if alone else None
 
-    # Backward -----------------------------------------------------------------------------------------------------------
+    # Backward -----------------------------------------------------------------------------------------------------
 
     def d_out(self, layer: int, k: int) -> float:
         """dE/dout of a neuron."""
@@ -137,7 +151,7 @@ class Worked:
             names = local_in_names(step.prim, 0, [f"net_{name}"], f"out_{name}", "")
             numbers = local_in_numbers(step.prim, 0, args, out, (k,), show)
             return Slope(names, numbers, float(factor(step.prim, 0, args, out)[k]))
-        function = compute.activation(self.network.layers[layer].activation)
+        function = compute.activation(self.network.layers[layer])
         with interpreter(QUIET):
             _, found = jvp(function, (np.array(self.nets[layer].array[k]),), (np.ones(()),))
         return Slope(f"the slope of {self.network.layers[layer].activation} at net_{name}", "", float(found))
@@ -164,7 +178,7 @@ class Worked:
         column = backward.tangent_of(c.step.prim, args, out.array, c.argument, at)
         assert column is not None
         upstream = c.step.upstream[0]
-        return [Term((k,), float(upstream[k]), float(column[k])) for k in np.flatnonzero(column)]
+        return [Term((int(k),), float(upstream[k]), float(column[k])) for k in np.flatnonzero(column)]
 
     def through_softmax(self, k: int) -> list[float]:
         """What the two ways from an output's score to the error hand back: its own logarithm, and the normaliser."""
@@ -178,7 +192,7 @@ class Worked:
         """The finite difference beside it."""
         return next((c for c in self.gradients[weight.array].checks if c.place == weight.place), None)
 
-    # The update ---------------------------------------------------------------------------------------------------------
+    # The update ---------------------------------------------------------------------------------------------------
 
     @cached_property
     def new(self) -> list[np.ndarray]:
@@ -198,7 +212,7 @@ class Worked:
             found.append(Round(number, float(passed.total), np.asarray(passed.outs[-1])))
         return found
 
-    # Everything by name -------------------------------------------------------------------------------------------------
+    # Everything by name -------------------------------------------------------------------------------------------
 
     def figures(self) -> dict[str, float]:
         """Every number by its name: net_h1, out_h1, E_o1, dE/dout_h1, dE_o1/dout_h1, delta_h1, dE/dw1, new w1, E ..."""
