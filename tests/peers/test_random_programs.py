@@ -20,7 +20,10 @@ def reduced(f):
 
 
 def indexed(x, key):
-    return x[tuple(torch.as_tensor(k) if isinstance(k, np.ndarray) else k for k in key.key)]
+    """As NumPy has it: beside an index array an integer is one too."""
+    advanced = any(isinstance(k, np.ndarray) for k in key.key)
+    one = lambda k: torch.as_tensor(k) if isinstance(k, np.ndarray) else torch.tensor([k]) if type(k) is int else k
+    return x[tuple(one(k) if advanced else k for k in key.key)]
 
 
 class Names:

@@ -54,8 +54,7 @@ class Program:
         return unflatten(self.structure, self._faces(outs))
 
     def _faces(self, outs: Sequence[Any]) -> list[Any]:
-        types = self.traced.graph.out_types
-        return [face(o, t.weak) for o, t in zip(outs[: self.traced.n_results], types, strict=False)]
+        return [face(o, getattr(r, "weak", False)) for o, r in zip(outs, self.traced.results, strict=False)]
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

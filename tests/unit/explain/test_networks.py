@@ -203,7 +203,7 @@ def test_one_weight_alone():
 
 def test_lines_fit():
     text = str(explain_network("mazur"))
-    assert max(map(len, text.splitlines())) <= 140 and text.isascii() and "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 125 and text.isascii() and "\x1b" not in text
 
 
 def test_other_digits():
