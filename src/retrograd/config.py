@@ -45,11 +45,12 @@ def default_dtype(dtype: object) -> Iterator[None]:
     wanted = np.dtype(dtype)  # type: ignore[call-overload]
     if wanted not in FLOATS:
         raise UnsupportedDtype(f"default_dtype({wanted}): choose float32 or float64")
-    token = _default_float.set(wanted)
+    before = _default_float.get()
     try:
+        _default_float.set(wanted)
         yield
     finally:
-        _default_float.reset(token)
+        _default_float.set(before)
 
 
 def draw_float() -> np.dtype:
@@ -77,8 +78,9 @@ def debugging() -> bool:
 @contextmanager
 def debug() -> Iterator[None]:
     """Within the context loops run as plain Python and recorded operations keep the user's source line."""
-    token = _debug.set(True)
+    before = _debug.get()
     try:
+        _debug.set(True)
         yield
     finally:
-        _debug.reset(token)
+        _debug.set(before)

@@ -112,7 +112,9 @@ def test_mean_squared_error_of_two_outputs_is_the_half_sum():
 def test_mean_squared_error_of_three_outputs_is_two_thirds_of_the_half_sum():
     record = {
         "inputs": [0.5, -0.2], "targets": [0.1, 0.6, 0.9], "loss": "mean squared error",
-        "layers": [{"weights": [[0.1, 0.2], [0.3, -0.4], [0.5, 0.6]], "biases": [0, 0.1, 0.2], "activation": "logistic"}],
+        "layers": [
+            {"weights": [[0.1, 0.2], [0.3, -0.4], [0.5, 0.6]], "biases": [0, 0.1, 0.2], "activation": "logistic"},
+        ],
     }  # fmt: skip
     mean = explain_network(network_from(record, "mean")).figures()
     half = explain_network(network_from({**record, "loss": "half squared error"}, "half")).figures()

@@ -37,7 +37,7 @@ def refused(run, tmp_path):
 
     def in_folder(*arguments):
         before = sorted(tmp_path.rglob("*"))
-        status, out, err = run(*arguments)
+        status, _, err = run(*arguments)
         last = err.splitlines()[-1]
         assert status == 2 and last.startswith("retrograd") and "Traceback" not in err
         assert sorted(tmp_path.rglob("*")) == before
@@ -143,7 +143,11 @@ def test_a_target_that_cannot_be_measured_is_said(run, titanic, tmp_path):
 def test_regression(run, tmp_path):
     status, out, _ = run("train", "diabetes", "--epochs", 15)
     assert status == 0
-    assert re.search(r"^Test: R2 0\.\d{4}, RMSE \d+\.\d+ in the unit of 'target' on 88 rows \(the mean alone: RMSE", out, re.M)
+    assert re.search(
+        r"^Test: R2 0\.\d{4}, RMSE \d+\.\d+ in the unit of 'target' on 88 rows \(the mean alone: RMSE",
+        out,
+        re.MULTILINE,
+    )
     assert "Rows by their class" not in out
     status, out, err = run("predict", "diabetes-model", "diabetes")
     values = [float(row["prediction"]) for row in table_of(out)]
@@ -300,11 +304,13 @@ def test_rows_that_are_appended_change_no_prediction(run, model, tmp_path):
 # In processes of their own --------------------------------------------------------------------------------------------
 
 
+ENDLESS = [sys.executable, "-m", "retrograd", "train", "digits", "--epochs", "100000", "--patience", "100000"]
+
+
 def test_ctrl_c_saves_what_was_learned(tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "-m", "retrograd", "train", "digits", "--epochs", "100000", "--patience", "100000", "--out", "m"],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [*ENDLESS, "--out", "m"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert process.stderr.readline().startswith("epoch ")
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
@@ -330,10 +336,7 @@ def test_a_second_ctrl_c_ends_it(tmp_path):
 
 
 def test_a_run_that_is_killed_leaves_nothing(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "retrograd", "train", "digits", "--epochs", "100000", "--patience", "100000"],
-        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    process = subprocess.Popen(ENDLESS, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert process.stderr.readline().startswith("epoch ")
     process.kill()
     process.communicate()

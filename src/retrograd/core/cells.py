@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
+from copy import deepcopy
 from itertools import chain, repeat
 from typing import Any
 
@@ -110,6 +111,15 @@ class Cell:
         self._leaf = None
         self.lent = True
         self.array = array  # last: an interrupt before it leaves the old value whole
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"value": self.array, "name": self.name, "requires_grad": self.requires_grad, "type": self.type, "weak": self.weak}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Cell.__init__(self, **state)
+
+    def __copy__(self) -> Cell:
+        return deepcopy(self)  # two cells never share an array: a compiled program may write into one's
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name}: {self.type or 'absent'})"

@@ -232,11 +232,12 @@ current = _current.get
 @contextmanager
 def interpreter(active: Interpreter) -> Iterator[Interpreter]:
     """Make `active` the current interpreter; an exception leaves nothing behind."""
-    token = _current.set(active)
-    try:
+    before = _current.get()
+    try:  # the variable is set inside, so that an interrupt right after it finds its way to `finally`
+        _current.set(active)
         yield active
     finally:
-        _current.reset(token)
+        _current.set(before)
 
 
 def apply(prim: Primitive, *args: Any) -> Any:

@@ -74,7 +74,7 @@ class Watcher:
 def run_sweep(recorder: Recorder, outputs: Sequence[Any], seeds: Sequence[Any]) -> None:
     """Sweep back from boxes of the recorder and complete the records."""
     live = [(o.node, s) for o, s in zip(outputs, seeds, strict=True) if o.node is not None]
-    with interpreter(QUIET):
+    with interpreter(QUIET), np.errstate(all="ignore"):
         found = sweep(
             [n for n, _ in live], [s for _, s in live], rule=backpropagate, observe=Watcher(recorder), keep=True
         )
@@ -96,7 +96,7 @@ def trace_elements(steps: Sequence[Step], values: Sequence[Value]) -> None:
         for v in step.outputs:
             settle(v, _largest(v.array if v.cotangent is None else v.cotangent))
         for c in step.contributions:
-            if c.inside is None and c.value.traced is None:
+            if c.inside is None and c.value.traced is None and c.array.size and step.outputs[0].array.size:
                 settle(c.value, _origin(step, c, makers.get(id(c.value))))
     for v in values:
         settle(v, _largest(v.array))
@@ -160,26 +160,28 @@ def pushforward(prim: Primitive, args: Sequence[Any], out: Any, i: int, tangent:
 
 
 def spell(step: Step) -> None:
-    """The formula of a step in names and, for one element, the products that make it."""
+    """The formula of a step, in names."""
     prim = step.prim
     if prim is None or step.title or not step.outputs:
         return
     names = [v.name for v in step.operands]
     label = getattr(prim, "label", "")
-    step.formula = f"{label}({', '.join(names)})" if label else formula(prim, names)
-    args = [v.array for v in step.operands]
-    out = step.outputs[0]
-    if out.array.size and not is_pointwise(prim):
-        step.terms = products(prim, args, out.array, out.traced or ())
+    step.formula = (
+        f"{label}({', '.join(names)})"
+        if label
+        else formula(prim, names, step.operands[0].array.ndim if names else None)
+    )
 
 
 def complete(step: Step, name_of_derivative: Any) -> None:
-    """Fill in the local derivatives of a step, in names and in numbers."""
+    """Fill in the details of a step: the products that make it, and its local derivatives."""
     prim = step.prim
     if prim is None or step.title or not step.outputs:
         return
     args = [v.array for v in step.operands]
     out = step.outputs[0]
+    if out.array.size and not is_pointwise(prim):
+        step.terms = products(prim, args, out.array, out.traced or ())
     for c in step.contributions:
         names = [v.name for v in step.operands]
         c.local = local_in_names(prim, c.argument, names, out.name, name_of_derivative(out))
@@ -190,7 +192,8 @@ def complete(step: Step, name_of_derivative: Any) -> None:
 
 def _terms(prim: Primitive, c: Contribution, args: list[Any], out: Value, upstream: Sequence[Any]) -> list[Term] | None:
     """How the traced element of the receiver reaches each element of the output: upstream and local derivative."""
-    if prim.multi or max(out.array.size, c.value.array.size) > MANY or upstream[0] is None:
+    sizes = (out.array.size, c.value.array.size)
+    if prim.multi or max(sizes) > MANY or not min(sizes) or upstream[0] is None:
         return None
     if c.factor is not None and c.value.array.shape == out.array.shape:
         at = c.value.traced or ()

@@ -19,9 +19,11 @@ Show = Callable[[Any], str]  # how a number is written
 _WORD = re.compile(r"[A-Za-z_]\w*")
 
 
-def formula(prim: Primitive, operands: Sequence[str]) -> str:
-    """The formula of a primitive with its operands and parameters filled in."""
+def formula(prim: Primitive, operands: Sequence[str], ndim: int | None = None) -> str:
+    """The formula of a primitive with its operands and parameters filled in; axes are left out if they are all."""
     text = prim.written_out or f"{prim.name}({', '.join(prim.operands)})"
+    if ndim is not None and getattr(prim, "axes", None) == tuple(range(ndim)):
+        text = text.replace(", axes", "")
     names = dict(zip(prim.operands, operands, strict=False))
     if prim.operands == ("xs",):
         names = {"xs": f"[{', '.join(operands)}]"}

@@ -25,24 +25,25 @@ class Site(NamedTuple):
         line: file, number and text of the line.
         expression: the very expression that ran, where Python knows it.
         target: the name its value is given, or "".
-        key: the same for the steps that one run of the expression makes one after another.
     """
 
     line: Line
     expression: str
     target: str
-    key: Any
 
 
-def call_site() -> Site | None:
-    """The innermost place of the call stack outside this package and NumPy, or None."""
-    frame: FrameType | None = sys._getframe(1)
+def call_site() -> tuple[Site | None, Any]:
+    """The innermost place of the call stack outside this package and NumPy, or None; and the call that was made there.
+
+    The second is the same object for all steps that one call makes, and another one for the next call.
+    """
+    entry = frame = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
         if not file.startswith((_PACKAGE, "<frozen")) and "/numpy/" not in file:
-            return _site(frame, file)
-        frame = frame.f_back
-    return None
+            return _site(frame, file), entry
+        entry, frame = frame, frame.f_back  # type: ignore[assignment]
+    return None, None
 
 
 def _site(frame: FrameType, file: str) -> Site:
@@ -55,7 +56,7 @@ def _site(frame: FrameType, file: str) -> Site:
     if None not in span:
         expression = _segment(file, span)
         target = _targets(file).get(span, "")
-    return Site(line, expression, target, (id(frame), frame.f_lasti))
+    return Site(line, expression, target)
 
 
 @cache

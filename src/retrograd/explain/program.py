@@ -16,10 +16,12 @@ from retrograd.core.tree import flatten, unflatten
 from retrograd.errors import RetrogradError
 from retrograd.explain import backward, naming
 from retrograd.explain.differences import compare
+from retrograd.explain.layout import listed
 from retrograd.explain.recorder import Recorder
 from retrograd.explain.records import Check, Gradient, Step, Value
 from retrograd.explain.widen import Widened, ground, wide
 from retrograd.ops.inputs import array_of
+from retrograd.primitives.arithmetic import STOP_GRADIENT
 
 
 @dataclass(eq=False)
@@ -187,6 +189,9 @@ def assembled(run: Run, recorder: Recorder, outs: Sequence[Any], *, check: bool,
     plain = naming.plain_function(run.f)
     line = Line(plain.__code__.co_filename, plain.__code__.co_firstlineno, "") if plain is not None else None
     name = getattr(run.f, "__name__", type(run.f).__name__)
+    stop: Any = STOP_GRADIENT
+    if stopped := [s.number for s in steps if s.prim is stop]:
+        notes.append(f"step {listed(stopped)} stops gradients; finite differences see through it")
     outputs = [recorder.value_of(o) for o in outs]
     return Explanation(name, line, inputs, recorder.steps, outputs, seeds, gradients, output, notes)
 

@@ -52,6 +52,7 @@ class Recorder(Widened):
         self._blocks: list[tuple[str, list[Step]]] = [("", self.steps)]
         self._last: tuple[Any, Step | None] = (None, None)
         self._line: Any = None
+        self._call: Any = None  # what the last step was made by
         self._cells: dict[Any, Any] = {}  # cell, or leaf outside -> its box here
 
     # Values -------------------------------------------------------------------------------------------------------
@@ -210,22 +211,24 @@ class Recorder(Widened):
         return step
 
     def _site(self) -> Site | None:
+        """Where the user's source is now; `_call` becomes the call that was made there."""
+        self._call = None
         if not self.sites:
             return None
         if self._line is not None:
-            line = self._line
-            return Site(line, "", target_of_line(line.text), (len(self._blocks), id(self._blocks[-1][1]), line))
-        return call_site()
+            self._call = self._blocks[-1][1], self._line
+            return Site(self._line, "", target_of_line(self._line.text))
+        site, self._call = call_site()
+        return site
 
     def _finish(self, step: Step, outs: Sequence[Box]) -> None:
         """Name the outputs of a step: as the user does, if the expression that ran is assigned to a name."""
         site = step.site
         target = site.target if site is not None and len(outs) == 1 else ""
-        if target and site is not None:
-            key, previous = self._last
-            if previous is not None and key == site.key:
-                self._rename(previous)
-        self._last = (site.key, step) if target and site is not None else (None, None)
+        before, previous = self._last
+        if target and previous is not None and _same(before, self._call):
+            self._rename(previous)
+        self._last = (self._call, step) if target else (None, None)
         for i, out in enumerate(outs):
             temporary = f"t{step.number}" + (f"[{i}]" if len(outs) > 1 else "")
             value = Value(self.unique(target) if target else temporary, out.value, "step")
@@ -346,3 +349,10 @@ class Recorder(Widened):
         before = self.value_of(value)
         self.values[id(array)] = Value(before.name, array, "step", same_as=before)
         return box(array, self, None, value.weak)
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two steps were made by one call: one frame, or one line of one graph run."""
+    if type(a) is tuple and type(b) is tuple:
+        return a[0] is b[0] and a[1] == b[1]
+    return a is b

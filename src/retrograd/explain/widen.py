@@ -78,9 +78,9 @@ class Widened(Interpreter):
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Run here."""
+        """Run here. What NumPy warns of is there to be seen in the numbers."""
         try:
-            with interpreter(self), widened_defaults():
+            with interpreter(self), widened_defaults(), np.errstate(all="ignore"):
                 yield
         finally:
             self.closed = True

@@ -291,7 +291,7 @@ def refuse_sweep(active: Interpreter, label: str) -> None:
     while level is not None:
         if isinstance(level, Stage):
             level.swept = True
-        elif isinstance(level, (Reverse, Forward, Batch)):
+        elif isinstance(level, (Reverse, Forward, Batch)) or level.widens:
             raise DifferentiationError(
                 f"{label} inside {level.describe()}: use rg.grad or rg.value_and_grad there instead, they nest"
             )

@@ -11,7 +11,7 @@ from functools import update_wrapper
 from types import CodeType
 from typing import Any
 
-from retrograd.config import debugging, default_float
+from retrograd.config import debugging, default_float, draw_float
 from retrograd.core.box import Box
 from retrograd.core.cells import Cell
 from retrograd.core.dispatch import QUIET, Interpreter, current
@@ -125,7 +125,7 @@ class Jitted:
             else:
                 parts.append((where, argument_key(x, where, self.name)))
         parts.append(("recording", _recording()))
-        parts.append(("the default float dtype", default_float()))
+        parts.append(("the default float dtype", (default_float(), draw_float())))
         parts.append(("debug mode", debugging()))
         parts += outside_key(self.f)
         return Key(tuple(parts))

@@ -85,14 +85,15 @@ class Program:
         extras = [_array(e) for e in self.traced.extras]
         values = [*[_bare(a) for a in args], *extras]
         watch = Watch(frozenset(r.equation for r in self.traced.stage.loops))
-        token = WATCH.set(watch)
+        outer = WATCH.get()
         try:
+            WATCH.set(watch)
             outs = evaluate(self.traced.graph, values, watch)
         except BaseException:
             self._commit_iteration(watch)
             raise
         finally:
-            WATCH.reset(token)
+            WATCH.set(outer)
         self._commit(outs, values)
         return [_spent(o) if state == SPENT else o for o, state in zip(outs, self.states, strict=True)]
 

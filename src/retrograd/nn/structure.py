@@ -49,7 +49,9 @@ class Structure:
     @property
     def fresh(self) -> bool:
         """Whether nothing has changed since the walk."""
-        return self._epoch == _epoch[0] and all(_same(_elements(c), was) for c, was in self._mutable)
+        if self._epoch != _epoch[0]:
+            return False
+        return not self._mutable or all(_same(_elements(c), was) for c, was in self._mutable)
 
     def same_parts(self, other: Structure) -> bool:
         """Whether both have the same parts in the same places."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from retrograd.config import default_float
@@ -11,7 +12,7 @@ from retrograd.errors import ShapeError
 from retrograd.ops import inputs
 from retrograd.ops.inputs import array_of, converted, face, promote
 from retrograd.ops.reductions import sum as _sum
-from retrograd.ops.shaping import expand_dims, squeeze
+from retrograd.ops.shaping import expand_dims, moveaxis, ravel, reshape, squeeze
 from retrograd.primitives.arithmetic import MULTIPLY
 from retrograd.primitives.contraction import AFFINE, MATMUL
 
@@ -39,9 +40,18 @@ def matmul(x: Any, y: Any, /) -> Any:
 
 
 def dot(x: Any, y: Any, /) -> Any:
-    """Inner product of vectors; matrix product of matrices; product with a scalar."""
+    """Inner product of vectors; matrix product of matrices; product with a scalar.
+
+    Of more axes, as NumPy has it: the last axis of `x` with the last but one of `y`, and no axes in common.
+    """
     x, y = array_of(x), array_of(y)
-    return inputs.binary(MULTIPLY, x, y) if not x.shape or not y.shape else matmul(x, y)
+    if not x.shape or not y.shape:
+        return inputs.binary(MULTIPLY, x, y)
+    if len(y.shape) < 3:
+        return matmul(x, y)
+    *lanes, inner, columns = y.shape
+    flat = matmul(x, reshape(moveaxis(y, -2, 0), (inner, math.prod(lanes) * columns)))
+    return reshape(flat, (*x.shape[:-1], *lanes, columns))
 
 
 def vecdot(x: Any, y: Any, /, *, axis: int = -1) -> Any:
@@ -50,8 +60,8 @@ def vecdot(x: Any, y: Any, /, *, axis: int = -1) -> Any:
 
 
 def outer(x: Any, y: Any, /) -> Any:
-    """All products of the elements of two vectors."""
-    return inputs.binary(MULTIPLY, expand_dims(array_of(x), -1), y)
+    """All products of the elements of two vectors; other arrays are taken for the vectors of their elements."""
+    return inputs.binary(MULTIPLY, expand_dims(ravel(x), -1), ravel(y))
 
 
 def affine(x: Any, weight: Any, bias: Any, /) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from retrograd.config import INT, default_float
+from retrograd.core.box import box
 from retrograd.core.dispatch import apply, apply1
 from retrograd.core.types import check_dtype
 from retrograd.errors import ShapeError
@@ -188,9 +189,11 @@ def full(shape: Any, fill_value: Any, *, dtype: Any = None) -> Any:
         value = converted(value, check_dtype(np.dtype(dtype)))
     elif getattr(value, "weak", False) and value.dtype.kind == "f":
         value = converted(value, default_float())
-    out = face(_stretch(value, _shape_tuple(shape)))
-    out.weak = False
-    return out
+    wanted = _shape_tuple(shape)
+    if min(wanted, default=0) < 0:
+        raise ShapeError(f"an array cannot have the shape {wanted}: a length is negative")
+    out = face(_stretch(value, wanted))
+    return box(out.value, out.owner, out.node) if out.weak else out
 
 
 def zeros(shape: Any, *, dtype: Any = None) -> Any:
@@ -235,7 +238,7 @@ def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None)
 def linspace(start: float, stop: float, /, num: int = 50, *, endpoint: bool = True, dtype: Any = None) -> Any:
     """`num` evenly spaced numbers from `start` to `stop`."""
     wanted = check_dtype(np.dtype(dtype or default_float()))
-    return face(np.linspace(start, stop, num, endpoint=endpoint).astype(wanted))
+    return face(np.linspace(float(start), float(stop), num, endpoint=endpoint).astype(wanted))
 
 
 def eye(n: int, m: int | None = None, /, *, k: int = 0, dtype: Any = None) -> Any:

@@ -62,7 +62,7 @@ class Optimizer(ABC):
         self._slots = [
             tuple(Buffer(np.zeros(*_kind(p)), name=f"{p.name}.{slot}") for slot in self.slots) for p in cells
         ]
-        self._steps = None if params is None else Buffer(np.asarray(0, INT), name="steps")
+        self._steps = None if params is None else Buffer(np.asarray(0, INT), name="step")
         self._orders: dict[tuple[str, ...], list[int]] = {}
 
     # The rule ---------------------------------------------------------------------------------------------------------
@@ -278,7 +278,7 @@ class Optimizer(ABC):
 
     def _saved(self) -> dict[str, Cell]:
         this = self._stateful("state")
-        found: dict[str, Cell] = {"steps": this._steps}
+        found: dict[str, Cell] = {"step": this._steps}
         found.update({name: cell for name, cell in self._settings.items() if name not in self._schedules})
         for i, slots in enumerate(self._slots):
             found.update({f"{i}.{slot}": cell for slot, cell in zip(self.slots, slots, strict=True)})
@@ -287,7 +287,7 @@ class Optimizer(ABC):
     def state_dict(self) -> dict[str, np.ndarray]:
         """A copy of the step count, the settings and all slots.
 
-        Names are "steps", those of the settings, and "0.exp_avg" for a slot of the first parameter. A schedule is a
+        Names are "step", those of the settings, and "0.exp_avg" for a slot of the first parameter. A schedule is a
         function and is not among them.
         """
         return {name: concrete(cell, "a state_dict holds numbers").copy() for name, cell in self._saved().items()}

@@ -255,7 +255,7 @@ class IntegerPower(Pointwise):
     """
 
     n: int
-    name, formula, takes = "integer_power", "x ** n", "iuf"
+    name, formula, derivative, takes = "integer_power", "x ** n", "ct * n * x ** (n - 1)", "iuf"
 
     @classmethod
     def instances(cls) -> Iterator[Primitive]:

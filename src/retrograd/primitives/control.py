@@ -72,11 +72,12 @@ def filled(cts: Sequence[Any], types: Sequence[ArrayType]) -> list[Any]:
 
 def run_inner(graph: Graph, args: Sequence[Any]) -> list[Any]:
     """Evaluate a graph inside another: its loops are not the outermost, so they do not report progress."""
-    token = WATCH.set(None)
+    watch = WATCH.get()
     try:
+        WATCH.set(None)
         return evaluate(graph, args)
     finally:
-        WATCH.reset(token)
+        WATCH.set(watch)
 
 
 class OfGraphs(Primitive):

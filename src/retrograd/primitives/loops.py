@@ -45,16 +45,16 @@ def _shrink(w: Any, n: Any, v: Any) -> list[Any]:
 def reporting() -> Any:
     """The outermost loop of a program reports each completed iteration; loops inside it do not."""
     watch = WATCH.get()
-    token = WATCH.set(None)
 
     def report(carry: Sequence[Any]) -> None:
         if watch is not None and watch.at in watch.wanted:
             watch.carries[watch.at] = carry
 
     try:
+        WATCH.set(None)
         yield report
     finally:
-        WATCH.reset(token)
+        WATCH.set(watch)
 
 
 def lanes_second(value: Any) -> Any:

@@ -98,6 +98,7 @@ class Mean(ByShape, Reduction):
     keepdims: bool = False
     name, formula, derivative = "mean", "sum(x, axes) / n", "ct / n in every place"
     linear = (0,)
+    written_out = "mean(x, axes)"
 
     def evaluate(self, x: Any) -> Any:
         reduce: Any = np.add.reduce

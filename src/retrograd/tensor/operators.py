@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any, NoReturn
 
@@ -188,6 +189,10 @@ class Operators:
             raise ValueError(f"the truth of an array of shape {array.shape} is ambiguous: reduce it first")
         return bool(array.item())
 
+    def __format__(self, spec: str) -> str:
+        """One element as a Python number is written (``f"{loss:.3f}"``); without a `spec`, as `str` does."""
+        return format(self.item(), spec) if spec else str(self)
+
     def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Sum over axes."""
         return reductions.sum(self, axis=axis, keepdims=keepdims)
@@ -248,7 +253,7 @@ class Operators:
             raise RetrogradError(
                 f"np.{func.__name__} has no counterpart here; use rg functions, or np on x.numpy() without gradients"
             )
-        return _call_as_numpy(function, args, kwargs)
+        return _call_as_numpy(func.__name__, function, args, kwargs)
 
     def __dlpack__(self, **kwargs: Any) -> Any:
         array = indexing.concrete(value_of(self), "DLPack needs numbers")
@@ -272,15 +277,26 @@ def _numpy_function(name: str) -> Any:
     return found if callable(found) else None
 
 
-def _call_as_numpy(function: Any, args: Any, kwargs: Any) -> Any:
-    """NumPy passes `axis` by position where we take it by name."""
-    kwargs = {k: v for k, v in kwargs.items() if v is not None and k not in ("out", "where", "initial")}
-    try:
-        return function(*args, **kwargs)
-    except TypeError:
-        if len(args) == 2 and "axis" not in kwargs:
-            return function(args[0], axis=args[1], **kwargs)
-        raise
+def _call_as_numpy(name: str, function: Any, args: Any, kwargs: Any) -> Any:
+    """NumPy passes `axis` by position where we take it by name.
+
+    Raises:
+        RetrogradError: for arguments that only NumPy's function has; to leave them out would be another function.
+    """
+    kwargs = {k: v for k, v in kwargs.items() if v is not None}
+    signature = inspect.signature(function)
+    attempts = [(args, kwargs)]
+    if len(args) > 1 and "axis" in signature.parameters and "axis" not in kwargs:
+        attempts.append((args[:-1], {**kwargs, "axis": args[-1]}))
+    for positional, named in attempts:
+        try:
+            signature.bind(*positional, **named)
+        except TypeError:
+            continue
+        return function(*positional, **named)
+    extra = [k for k in kwargs if k not in signature.parameters]
+    what = f" with {', '.join(extra)}" if extra else " with these arguments"
+    raise RetrogradError(f"np.{name}{what} has no counterpart here; use rg functions, or np on x.numpy()")
 
 
 def _fits(other: Any) -> bool:

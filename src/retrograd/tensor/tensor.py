@@ -86,10 +86,18 @@ class Tensor(Operators, Box):
         values = np.array2string(self.value, separator=", ", prefix="tensor(")
         return f"tensor({', '.join([values, *notes])})"
 
+    def __copy__(self) -> Tensor:
+        return self
+
     def __deepcopy__(self, memo: Any) -> Tensor:
         if self.owner is not None:
             raise DifferentiationError("a traced value cannot be copied")
         return tensor(self.value, requires_grad=isinstance(self.node, Leaf))
+
+    def __reduce__(self) -> Any:
+        if self.owner is not None:
+            raise DifferentiationError("a traced value cannot be pickled")
+        return _restored, (self.value, self.weak, isinstance(self.node, Leaf))
 
 
 set_face(Tensor)
@@ -135,6 +143,11 @@ def leaf(array: np.ndarray) -> Tensor:
     """A tensor that requires gradients, with a cell for them."""
     cell = Cell(array, name="tensor", requires_grad=True)
     return Tensor(array, None, Leaf(cell))
+
+
+def _restored(array: np.ndarray, weak: bool, requires_grad: bool) -> Tensor:
+    """A tensor that was pickled; of a recorded one the value."""
+    return leaf(array) if requires_grad else Tensor(array, weak=weak)
 
 
 def asarray(data: Any, /, *, dtype: Any = None) -> Tensor:

@@ -13,6 +13,7 @@ from retrograd.core.dispatch import QUIET, interpreter
 from retrograd.errors import GradientMismatch, RetrogradError
 from retrograd.explain import backward
 from retrograd.explain.differences import Difference, compare
+from retrograd.explain.naming import names_in_scope
 from retrograd.explain.numerals import number, place
 from retrograd.explain.program import Run, sampled
 from retrograd.explain.recorder import Recorder
@@ -21,6 +22,7 @@ from retrograd.explain.widen import Widened
 from retrograd.ops import arithmetic as a
 from retrograd.ops.inputs import face
 from retrograd.ops.reductions import sum as _sum
+from retrograd.primitives.arithmetic import STOP_GRADIENT
 from retrograd.transforms.arguments import name_of
 from retrograd.transforms.derivatives import grad, jvp
 
@@ -260,39 +262,38 @@ class _Check:
         ]
         if found.kink:
             lines.append("  the function has a kink there, and the value lies outside the slopes of both sides")
-        wrong = self.culprit(program, mode)
-        if wrong is None:
-            return "\n".join(
-                [*lines, "  every single operation has the right derivative; what is wrong is how they meet"]
-            )
-        step, argument, declared, real = wrong
-        name = step.operands[argument].name
-        lines.append(
-            f"  the first operation that is wrong is step {step.number}: {step.outputs[0].name} = {step.formula}"
-        )
-        if step.site is not None:
-            lines.append(f"    at {step.site.line}")
-        lines.append(
-            f"    along a random direction of {name} its derivative says {number(declared, 9)}, "
-            f"finite differences say {number(real, 9)}"
-        )
+        steps = self.steps(program)
+        for step in steps:
+            found_wrong = self.wrong(step, mode)
+            if found_wrong is not None:
+                argument, declared, real = found_wrong
+                lines += [
+                    f"  the first operation that is wrong is step {step.number}: "
+                    f"{step.outputs[0].name} = {step.formula}",
+                    *_at(step),
+                    f"    along a random direction of {step.operands[argument].name} its derivative says "
+                    f"{number(declared, 9)}, finite differences say {number(real, 9)}",
+                ]
+                return "\n".join(lines)
+        stop: Any = STOP_GRADIENT
+        stopped = next((s for s in steps if s.prim is stop), None)
+        if stopped is not None:
+            lines += [f"  step {stopped.number} stops gradients, and finite differences see through it", *_at(stopped)]
+        else:
+            lines.append("  every single operation has the right derivative; what is wrong is how they meet")
         return "\n".join(lines)
 
-    def culprit(self, program: Callable[..., Any], mode: str) -> tuple[Step, int, float, float] | None:
-        """The first step whose derivative disagrees: (step, argument, what it says, what is right)."""
-        level = Recorder(self.run.below)
+    def steps(self, program: Callable[..., Any]) -> list[Step]:
+        """What a program does, in order."""
+        level = Recorder(self.run.below, names_in_scope(self.run.f))
         level.snapshot.update(self.snapshot)
         with level.active():
             names = [self.run.names[i] for i in self.places]
-            boxes = [level.argument(x, n, follow=True) for x, n in zip(self.point(), names, strict=True)]
-            program(*boxes)
-        for top in level.steps:
-            for step in top.walk():
-                backward.spell(step)
-                found = self.wrong(step, mode)
-                if found is not None:
-                    return step, *found
-        return None
+            program(*[level.argument(x, n, follow=True) for x, n in zip(self.point(), names, strict=True)])
+        found = [step for top in level.steps for step in top.walk()]
+        for step in found:
+            backward.spell(step)
+        return found
 
     def wrong(self, step: Step, mode: str) -> tuple[int, float, float] | None:
         """The argument for which a step's own derivative is wrong, with what it says and what is right."""
@@ -342,3 +343,8 @@ class _Check:
             return None
         pairs = zip(tangents if prim.multi else (tangents,), cts, strict=True)
         return float(sum(np.sum(np.asarray(t) * c) for t, c in pairs if t is not None and c is not None))
+
+
+def _at(step: Step) -> list[str]:
+    """The user's line of a step, for a message."""
+    return [] if step.site is None else [f"    at {step.site.line}"]

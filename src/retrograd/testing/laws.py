@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from retrograd.core.primitive import Primitive
+from retrograd.primitives.families import Pointwise
 from retrograd.testing import derivative_laws, execution_laws
 from retrograd.testing.cases import LawBroken, cases_of
 from retrograd.testing.derivative_laws import Law
@@ -29,6 +30,30 @@ LAWS: dict[str, Law] = {
     "scalars": execution_laws.scalars,
 }
 NEED_REVERSE = {"reverse", "inner product", "record", "kinks", "kept"}
+
+
+NEED_DERIVATIVE = {"second order", "third order", "repeated", "forward"} | NEED_REVERSE
+
+
+def laws_of(prim: Primitive) -> list[str]:
+    """The laws that say something about `prim`."""
+    found = []
+    for name in LAWS:
+        constant = not any(p.differentiable for p in type(prim).instances())
+        if (name in NEED_REVERSE and not prim.reverse) or (name in NEED_DERIVATIVE and constant):
+            continue
+        if name == "kinks" and not any(any(True for _ in p.kinks()) for p in type(prim).instances()):
+            continue
+        if (name == "scalars" and not isinstance(prim, Pointwise)) or (name == "kept" and prim.residuals is not None):
+            continue
+        if name == "repeated" and not any(len(case.floats) > 1 for case in cases_of(prim)):
+            continue
+        if name in ("batch", "empty") and (prim.draws or not any(case.args for case in cases_of(prim))):
+            continue
+        if name == "dtype" and prim.residuals is not None:
+            continue
+        found.append(name)
+    return found
 
 
 def check_primitive(prim: Primitive, laws: Iterable[str] = LAWS) -> dict[str, int]:

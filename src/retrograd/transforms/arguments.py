@@ -37,11 +37,16 @@ def name_of(f: Any) -> str:
 
 def selected(argnums: int | Sequence[int], args: Sequence[Any], f: Any) -> list[int]:
     """The places of the arguments to differentiate with respect to."""
-    listed = [argnums] if isinstance(argnums, int) else list(argnums)
+    listed = list(argnums) if isinstance(argnums, (tuple, list)) else [argnums]
     for i in listed:
+        if type(i) is not int:
+            raise RetrogradError(f"argnums of {name_of(f)} must be an int or a tuple of them, not {argnums!r}")
         if not -len(args) <= i < len(args):
             raise RetrogradError(f"argnums {argnums} of {name_of(f)}, which was called with {len(args)} arguments")
-    return [i % len(args) for i in listed]
+    places = [i % len(args) for i in listed]
+    if len(set(places)) < len(places):
+        raise RetrogradError(f"argnums {argnums} of {name_of(f)} names an argument twice")
+    return places
 
 
 def need_floats(values: Sequence[Any], transform: str, f: Any) -> None:

@@ -208,8 +208,8 @@ def run_loop(prim: Primitive, operands: Sequence[Any], loop: LoopBody, n_before:
     if not isinstance(base, Evaluate) or not n or _batches(active) or WATCH.get() is not None:
         return apply(prim, *operands)
     watch = Watch(frozenset({-1}))
-    token = WATCH.set(watch)
     try:
+        WATCH.set(watch)
         return apply(prim, *operands)
     except BaseException:
         if watch.carries:
@@ -217,7 +217,7 @@ def run_loop(prim: Primitive, operands: Sequence[Any], loop: LoopBody, n_before:
             base.assign_all(loop.changes([np.asarray(v) for v in carry]))
         raise
     finally:
-        WATCH.reset(token)
+        WATCH.set(None)
 
 
 def _batches(level: Interpreter | None) -> bool:

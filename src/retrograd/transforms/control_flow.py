@@ -6,6 +6,7 @@ may be read and assigned; the loop carries them. ``with rg.debug():`` runs them 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -56,13 +57,19 @@ def _settled(
         if [o.strong() for o in outs] == [t.strong() for t in types] and not any(t.weak for t in types):
             return traced, result, [face(converted(v, t.dtype)) for v, t in zip(carry, types, strict=True)]
         for i, (t, o) in enumerate(zip(types, outs, strict=True)):
-            if t.shape != o.shape or (t.dtype != o.dtype and not weak[i]):
+            if t.shape != o.shape or (t.dtype != o.dtype and not (weak[i] and _holds(o.dtype, t.dtype))):
                 hint = f"; convert the first value with .astype({str(o.dtype)!r})" if t.shape == o.shape else ""
                 raise ShapeError(f"{what}: carried value {i} enters as {t} and leaves as {o.strong()}{hint}")
         # What met no array stays weak while others settle; once nothing else changes it is a float64 (or int64) array.
         changed = [o if w else t for t, o, w in zip(types, outs, weak, strict=True)]
         types = changed if changed != types else [t.strong() for t in types]
     raise ShapeError(f"{what}: the types of the carry do not settle")
+
+
+def _holds(dtype: np.dtype, weak: np.dtype) -> bool:
+    """Whether a weak scalar keeps its value in `dtype`: a float does not become an integer, nor that a boolean."""
+    kinds = "biuf"
+    return weak.kind == dtype.kind or kinds.index(dtype.kind) > kinds.index(weak.kind)
 
 
 def _difference(structure: Structure, result: Structure, n: int, traced: Traced) -> Structure | None:
@@ -146,7 +153,9 @@ def _in_order(structure: Structure, tree: Any) -> Any:
 def _length(columns: Sequence[Any], length: int | None) -> int:
     if any(not x.shape for x in columns):
         raise ShapeError("scan over a scalar: xs need a first axis")
-    lengths = {int(x.shape[0]) for x in columns} | ({int(length)} if length is not None else set())
+    if length is not None and (operator.index(length) < 0):
+        raise ShapeError(f"scan: length={length} is negative")
+    lengths = {int(x.shape[0]) for x in columns} | ({operator.index(length)} if length is not None else set())
     if len(lengths) != 1:
         raise ShapeError(f"scan needs one length, from xs or length=; it has {sorted(lengths) or 'none'}")
     return lengths.pop()
@@ -272,8 +281,10 @@ def _check_condition(test: Traced) -> None:
     if test.written or test.cleared:
         cell = (test.written + test.cleared)[0]
         raise CellError(f"the condition of a while_loop assigns {cell.name}; assign in the body")
-    if test.n_results != 1:
-        raise TracingError("the condition of a while_loop must return one boolean scalar")
+    found = test.graph.out_types[: test.n_results]
+    if len(found) != 1 or found[0].shape or found[0].dtype.kind != "b":
+        what = ", ".join(map(str, found)) or "nothing"
+        raise TracingError(f"the condition of a while_loop must return one boolean scalar, it returned {what}")
 
 
 TRUE = Literal(np.asarray(True), ArrayType((), np.dtype("bool")))

@@ -90,7 +90,7 @@ def value_and_grad(
     def value_and_grad_f(*args: Any, **kwargs: Any) -> Any:
         places = selected(argnums, args, f)
         run = _Linearised(f, args, kwargs, places, "grad")
-        result, aux = run.result if has_aux else (run.result, None)
+        result, aux = _with_aux(run.result, f) if has_aux else (run.result, None)
         loss = _scalar(result, f)
         seed = run.level.strip(loss)
         grads = run.trees(run.pull([loss], [array_of(ones_like(seed))], keep=False))
@@ -99,6 +99,12 @@ def value_and_grad(
         return ((value, mapped(aux, run.strip)), gradient) if has_aux else (value, gradient)
 
     return value_and_grad_f
+
+
+def _with_aux(result: Any, f: Any) -> tuple[Any, Any]:
+    if not isinstance(result, (tuple, list)) or len(result) != 2:
+        raise RetrogradError(f"has_aux=True needs {name_of(f)} to return (scalar, anything)")
+    return result[0], result[1]
 
 
 def _scalar(result: Any, f: Any) -> Any:

@@ -1,5 +1,6 @@
 """Networks in JSON: what is read, what is refused, and that every number is the engine's for these very weights."""
 
+import itertools
 import json
 import math
 import re
@@ -33,11 +34,11 @@ def logistic(z):
 def by_hand(content, row=0):
     """The figures of a fully connected network, in NumPy alone, from the textbook's equations."""
     activations = {
-        "logistic": (logistic, lambda z, a: a * (1 - a)),
-        "tanh": (np.tanh, lambda z, a: 1 - a**2),
-        "relu": (lambda z: np.maximum(z, 0), lambda z, a: (z > 0) * 1.0),
-        "linear": (lambda z: z, lambda z, a: np.ones_like(z)),
-        "softplus": (lambda z: np.log1p(np.exp(z)), lambda z, a: logistic(z)),
+        "logistic": (logistic, lambda _, a: a * (1 - a)),
+        "tanh": (np.tanh, lambda _, a: 1 - a**2),
+        "relu": (lambda z: np.maximum(z, 0), lambda z, _: (z > 0) * 1.0),
+        "linear": (lambda z: z, lambda z, _: np.ones_like(z)),
+        "softplus": (lambda z: np.log1p(np.exp(z)), lambda z, _: logistic(z)),
         "softmax": (lambda z: np.exp(z) / np.exp(z).sum(), None),
     }
     number = lambda p: p["value"] if isinstance(p, dict) else p
@@ -107,11 +108,17 @@ def test_a_random_relu_network_with_cross_entropy(seed):
     sizes = [3, 5, 4, 2]
     layers = [
         {"weights": rng.normal(size=(o, i)).tolist(), "biases": rng.normal(size=o).tolist(), "activation": "relu"}
-        for i, o in zip(sizes, sizes[1:], strict=False)
+        for i, o in itertools.pairwise(sizes)
     ]
     layers[-1]["activation"] = "softmax"
     inputs = rng.normal(size=(4, 3)).tolist()
-    content = {"inputs": inputs, "targets": [0, 1, 1, 0], "layers": layers, "loss": "cross-entropy", "learning_rate": 0.1}
+    content = {
+        "inputs": inputs,
+        "targets": [0, 1, 1, 0],
+        "layers": layers,
+        "loss": "cross-entropy",
+        "learning_rate": 0.1,
+    }
     for row in range(4):
         assert_is(content, row)
 
@@ -167,8 +174,11 @@ def arithmetic(text):
     joined = re.sub(r"\n {4,}(\+ )", r" \1", text)
     for line in joined.splitlines():
         found = re.search(r"= (.*\d.*?)\s+= (-?[\d.]+(?:e-?\d+)?)$", line)
-        if found and not re.search(r"[A-Za-z_]", re.sub(r"\b(exp|ln|max|log|tanh|where)\b|\de-?\d", "", found.group(1))):
-            yield found.group(1), eval(found.group(1), {"__builtins__": {}}, names), float(found.group(2))
+        if found and not re.search(
+            r"[A-Za-z_]", re.sub(r"\b(exp|ln|max|log|tanh|where)\b|\de-?\d", "", found.group(1))
+        ):
+            value = eval(found.group(1), {"__builtins__": {}}, names)  # noqa: S307 - our own text
+            yield found.group(1), value, float(found.group(2))
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -214,6 +224,10 @@ def test_other_digits():
 # -------------------------------------------------------------------------------------------------- hostile files
 
 
+def layer(weights, **more):
+    return {"weights": weights, "activation": "tanh", **more}
+
+
 WRONG = [
     ([], "the file: [] is no object"),
     ({}, "'inputs' is missing"),
@@ -233,14 +247,14 @@ WRONG = [
     (record(layers=[]), "layers: the list is empty: list at least one layer"),
     (record(layers=[1]), "layers[0]: 1 is no object: it needs {...} with weights, activation"),
     (record(layers=[{"weights": [[1, 2]]}]), "layers[0]: 'activation' is missing"),
-    (record(layers=[{"weights": [[1]], "activation": "tanh"}]), "layers[0].weights[0]: the row has 1 weights for 2 inputs"),
-    (record(layers=[{"weights": [1, 2], "activation": "tanh"}]), "layers[0].weights[0]: 1 cannot stand here: write a row"),
-    (record(layers=[{"weights": [["a", 2]], "activation": "tanh"}]), 'layers[0].weights[0][0]: "a" cannot stand here'),
-    (record(layers=[{"weights": [[{}, 2]], "activation": "tanh"}]), "layers[0].weights[0][0]: 'value' is missing"),
-    (record(layers=[{"weights": [[{"value": 1, "x": 2}, 2]], "activation": "tanh"}]), "there is no 'x' here"),
+    (record(layers=[layer([[1]])]), "layers[0].weights[0]: the row has 1 weights for 2 inputs"),
+    (record(layers=[layer([1, 2])]), "layers[0].weights[0]: 1 cannot stand here: write a row"),
+    (record(layers=[layer([["a", 2]])]), 'layers[0].weights[0][0]: "a" cannot stand here'),
+    (record(layers=[layer([[{}, 2]])]), "layers[0].weights[0][0]: 'value' is missing"),
+    (record(layers=[layer([[{"value": 1, "x": 2}, 2]])]), "there is no 'x' here"),
     (record(layers=[{"weights": [[1, 2]], "activation": "sine"}]), 'activation: "sine" cannot stand here: choose'),
-    (record(layers=[{"weights": [[1, 2]], "activation": "tanh", "bias": 1, "biases": [1]}]), "both 'bias' and 'biases'"),
-    (record(layers=[{"weights": [[1, 2]], "activation": "tanh", "biases": [1, 2]}]), "there are 2 biases for 1 neurons"),
+    (record(layers=[layer([[1, 2]], bias=1, biases=[1])]), "both 'bias' and 'biases'"),
+    (record(layers=[layer([[1, 2]], biases=[1, 2])]), "there are 2 biases for 1 neurons"),
     (record(layers=[{"weights": [[1, 2]], "activation": "softmax"}]), "softmax is for the last layer"),
     (record(loss="cross-entropy"), "layers[0].activation: cross-entropy needs softmax"),
     (record(loss="mse"), 'loss: "mse" cannot stand here: choose'),
@@ -253,7 +267,7 @@ WRONG = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("content", "message"), WRONG, ids=[m for _, m in WRONG])
+@pytest.mark.parametrize("content, message", WRONG, ids=[m for _, m in WRONG])
 def test_what_is_wrong_is_named_with_its_place(content, message):
     with pytest.raises(ModelError) as caught:
         network_from(content, "net.json")
@@ -267,7 +281,7 @@ def softmax(targets, count=1):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    "content, message",
     [
         (softmax([2]), "targets[0]: there is no class 2: the 2 outputs count from 0"),
         (softmax([-1, 0], 2), "targets[0]: there is no class -1"),

@@ -209,7 +209,7 @@ def test_a_parameter_without_a_gradient_is_skipped(maker):
     after = model.state_dict()
     assert [n for n in state if (state[n] != after[n]).any()] == ["2.bias"]
     changed = {n for n, v in optimizer.state_dict().items() if (v != slots[n]).any()}
-    assert changed == {"steps", *[f"3.{slot}" for slot in optimizer.slots]}
+    assert changed == {"step", *[f"3.{slot}" for slot in optimizer.slots]}
 
     params = {"a": rg.ones(2), "b": rg.ones(2)}
     pure = MAKERS[maker]()

@@ -203,7 +203,7 @@ def test_a_run_goes_on_where_it_was_saved(maker):
 def test_a_saved_state_has_readable_names_and_settings():
     model = network()
     state = optim.Adam(model.parameters(), lr=0.5).state_dict()
-    assert list(state)[:7] == ["steps", "lr", "beta1", "beta2", "eps", "weight_decay", "0.exp_avg"]
+    assert list(state)[:7] == ["step", "lr", "beta1", "beta2", "eps", "weight_decay", "0.exp_avg"]
     other = optim.Adam(network().parameters())
     other.load_state_dict(state)
     assert other.lr.item() == 0.5

@@ -34,9 +34,7 @@ def test_a_network_comes_back(dtype):
 
 
 def test_every_layer_that_can_be_named_can_be_described():
-    made = {
-        name: make(2, 2) if name == "Linear" else make() for name, (make, _) in LAYERS.items()
-    }
+    made = {name: make(2, 2) if name == "Linear" else make() for name, (make, _) in LAYERS.items()}
     model = rg.nn.Sequential(*made.values())
     assert [record["layer"] for record in describe(model)] == list(LAYERS)
     build(json.loads(json.dumps(describe(model))), model.state_dict())

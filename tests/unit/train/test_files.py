@@ -8,6 +8,15 @@ from retrograd.train import files
 from retrograd.train.files import new_folder, write_whole
 
 
+def failing(error):
+    """A function that raises."""
+
+    def fail(*args, **kwargs):
+        raise error
+
+    return fail
+
+
 def test_a_file_is_written_and_replaced(tmp_path):
     path = tmp_path / "a.bin"
     write_whole(path, b"one")
@@ -19,7 +28,7 @@ def test_a_file_is_written_and_replaced(tmp_path):
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "a.bin"
     write_whole(path, b"one")
-    monkeypatch.setattr(files.os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(files.os, "fsync", failing(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         write_whole(path, b"two")
     assert path.read_bytes() == b"one"
@@ -43,9 +52,11 @@ def test_the_usual_permissions(tmp_path):
     assert (tmp_path / "b").stat().st_mode & 0o777 == 0o755
 
 
-def fill(path, text, **options):
+def fill(path, text, error=None, **options):
     with new_folder(path, **options) as folder:
         (folder / "f").write_text(text)
+        if error:
+            raise error
 
 
 def test_a_folder_appears_whole_with_its_parents(tmp_path):
@@ -55,23 +66,16 @@ def test_a_folder_appears_whole_with_its_parents(tmp_path):
 
 
 def test_an_exception_leaves_nothing(tmp_path):
-    def failing():
-        with new_folder(tmp_path / "y") as folder:
-            (folder / "f").write_text("half")
-            raise RuntimeError
-
-    pytest.raises(RuntimeError, failing)
+    with pytest.raises(OSError, match="disk full"):
+        fill(tmp_path / "y", "half", error=OSError("disk full"))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_exception_leaves_the_old_folder(tmp_path):
     fill(tmp_path / "y", "one")
 
-    def failing():
-        with new_folder(tmp_path / "y", replace=True):
-            raise RuntimeError
-
-    pytest.raises(RuntimeError, failing)
+    with pytest.raises(OSError, match="disk full"):
+        fill(tmp_path / "y", "half", replace=True, error=OSError("disk full"))
     assert (tmp_path / "y" / "f").read_text() == "one"
 
 
@@ -101,11 +105,7 @@ def test_an_empty_folder_counts_as_none(tmp_path, replace):
 @pytest.mark.parametrize("in_one_step", [True, False])
 def test_a_folder_is_exchanged(tmp_path, monkeypatch, in_one_step):
     if not in_one_step:
-
-        def no_libc(*args, **kwargs):
-            raise OSError
-
-        monkeypatch.setattr(files.ctypes, "CDLL", no_libc)
+        monkeypatch.setattr(files.ctypes, "CDLL", failing(OSError()))
     fill(tmp_path / "y", "one")
     fill(tmp_path / "y", "two", replace=True)
     assert (tmp_path / "y" / "f").read_text() == "two"
@@ -114,15 +114,15 @@ def test_a_folder_is_exchanged(tmp_path, monkeypatch, in_one_step):
 
 def test_where_the_exchange_fails_the_old_folder_is_put_back(tmp_path, monkeypatch):
     fill(tmp_path / "y", "one")
-    monkeypatch.setattr(files.ctypes, "CDLL", lambda *a, **k: (_ for _ in ()).throw(OSError))
+    monkeypatch.setattr(files.ctypes, "CDLL", failing(OSError()))
     rename = type(tmp_path).rename
 
-    def failing(self, target):
+    def rename_of_the_old(self, target):
         if ".tmp-" in self.name:
             raise OSError("no")
         return rename(self, target)
 
-    monkeypatch.setattr(type(tmp_path), "rename", failing)
+    monkeypatch.setattr(type(tmp_path), "rename", rename_of_the_old)
     with pytest.raises(OSError, match="no"):
         fill(tmp_path / "y", "two", replace=True)
     assert (tmp_path / "y" / "f").read_text() == "one"

@@ -45,7 +45,9 @@ def test_slow_epochs_are_not_silent(problem, make, monkeypatch):
 def test_the_end_says_why_and_which_weights(problem, make):
     text = watched(make(), problem, 60, validation=0.3, early_stopping=EarlyStopping(1, monitor="val_accuracy"))
     assert re.search(r"steps in .*: val_accuracy has not improved for 1 epochs\.$", text, re.MULTILINE)
-    assert re.search(r"^Kept the weights of epoch \d+, the best: loss \S+  val_loss \S+  val_accuracy \S+\.$", text, re.MULTILINE)
+    assert re.search(
+        r"^Kept the weights of epoch \d+, the best: loss \S+  val_loss \S+  val_accuracy \S+\.$", text, re.MULTILINE
+    )
 
 
 def test_casts_are_said(problem, make):
@@ -84,7 +86,8 @@ def test_progress_writes_to_standard_error(problem, make, capsys):
 
 
 @pytest.mark.parametrize(
-    "seconds, text", [(0.04, "0.0 s"), (9.94, "9.9 s"), (12, "12 s"), (75, "1:15"), (7265, "2:01:05"), (float("inf"), "?")]
+    "seconds, text",
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (12, "12 s"), (75, "1:15"), (7265, "2:01:05"), (float("inf"), "?")],
 )
 def test_spans(seconds, text):
     assert span(seconds) == text

@@ -1,5 +1,7 @@
-"""The resume law within one process: a run that was cut anywhere ends as the one that was not. See also
-`tests/integration/test_train_resume.py`, where runs are killed."""
+"""The resume law within one process: a run that was cut anywhere ends as the one that was not.
+
+In `tests/integration/test_train_resume.py` runs are killed.
+"""
 
 import numpy as np
 import pytest
@@ -214,7 +216,10 @@ def test_other_data_is_refused(problem, make, tmp_path):
 @pytest.mark.parametrize(
     "other, message",
     [
-        (lambda: rg.nn.Linear(2, 4), r"'weight' of the model is float32 \[4, 2\], in the checkpoint it is float32 \[3, 2\]"),
+        (
+            lambda: rg.nn.Linear(2, 4),
+            r"'weight' of the model is float32 \[4, 2\], in the checkpoint it is float32 \[3, 2\]",
+        ),
         (lambda: rg.nn.Linear(2, 3, bias=False), "it has 'bias', which the model lacks"),
         (lambda: rg.nn.Sequential(rg.nn.Linear(2, 3)), "it lacks '0.weight', which the model has"),
         (lambda: rg.nn.Linear(2, 3, dtype="float64"), r"is float64 \[3, 2\], in the checkpoint it is float32"),
@@ -239,7 +244,7 @@ def test_another_optimiser_is_refused(tmp_path):
 
 
 def test_where_nothing_was_saved(make, tmp_path):
-    with pytest.raises(ModelError, match="there is no checkpoint.safetensors in .*nowhere': nothing was saved there"):
+    with pytest.raises(ModelError, match=r"there is no checkpoint\.safetensors in .*nowhere': nothing was saved there"):
         make().resume(tmp_path / "nowhere")
 
 

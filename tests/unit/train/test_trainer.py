@@ -1,5 +1,7 @@
 """`Trainer` learns from arrays, measures, validates and says what it did."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -107,7 +109,7 @@ def test_metrics_by_name(problem, make):
     trainer = make(metrics={"right": metrics.accuracy})
     assert set(trainer.evaluate(*problem)) == {"loss", "right"}
     with pytest.raises(RetrogradError, match="a metric without a name"):
-        make(metrics=[lambda outputs, targets: 0.0])
+        make(metrics=[lambda *_: 0.0])
 
 
 def test_regression_in_float64():
@@ -263,16 +265,12 @@ def test_early_stopping_watches_what_it_is_told(problem, make):
 
 
 @pytest.mark.parametrize(
-    "values, min_delta, best", [([3, 2, 2.5], 0.0, 2), ([3, 2.95, 2], 0.1, 3), ([np.nan, 5, 6], 0.0, 2), ([3, 3], 0.0, 1)]
+    "values, min_delta, best",
+    [([3, 2, 2.5], 0.0, 2), ([3, 2.95, 2], 0.1, 3), ([np.nan, 5, 6], 0.0, 2), ([3, 3], 0.0, 1)],
 )
 def test_what_counts_as_better(values, min_delta, best):
-    class Run:
-        weights = {}
-        history = History()
-        epoch = 0
-
-    stopping, run = EarlyStopping(9, monitor="v", mode="min", min_delta=min_delta), Run()
-    run.weights = {"p": rg.Parameter([0.0])}
+    stopping = EarlyStopping(9, monitor="v", mode="min", min_delta=min_delta)
+    run = SimpleNamespace(weights={"p": rg.Parameter([0.0])}, history=History())
     for run.epoch, value in enumerate(values, 1):
         stopping.on_epoch_end(run, {"v": value})
     assert stopping.best_epoch == best == run.history.best_epoch
