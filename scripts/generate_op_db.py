@@ -1,7 +1,7 @@
 """Write docs/op_db.md: which of PyTorch's own test samples our functions pass, and each exception with its reason.
 
-    python scripts/generate_op_db.py            writes the page; needs the extra `peers`, takes a minute
-    python scripts/generate_op_db.py --check    fails if the page is out of date; says so and passes without PyTorch
+python scripts/generate_op_db.py            writes the page; needs the extra `peers`, takes a minute
+python scripts/generate_op_db.py --check    fails if the page is out of date; says so and passes without PyTorch
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def page(outcomes: dict[str, Any], total: int, version: str) -> str:
         f"{version}). Every entry for which retrograd has a function is run in float64, value and gradient, with",
         "PyTorch's own tolerances; `tests/peers/adapters.py` says which function that is.",
         "",
-        f"**{len(run)} entries pass on {samples} samples, with {gradients} gradients compared.** {exceptions} samples ask for",
-        "something that retrograd does not have, or refuses; the last columns list them.",
+        f"**{len(run)} entries pass on {samples} samples, with {gradients} gradients compared.** {exceptions} samples",
+        "ask for something that retrograd does not have, or refuses; the last column lists them.",
         "",
         "| entry | samples | gradients | exceptions |",
         "| --- | --: | --: | --- |",

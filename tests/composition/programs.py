@@ -1,4 +1,4 @@
-"""Functions of a vector to a number, each made of other parts of the library: what the composition tests differentiate."""
+"""Functions of a vector, each made of other parts of the library: what the composition tests differentiate."""
 
 import numpy as np
 
@@ -118,7 +118,7 @@ def everything(x):
     def layer(v):
         return rg.checkpoint(lambda w: rg.tanh(MATRIX @ w))(v) + cubed(v)
 
-    deep = rg.fori_loop(0, 3, lambda i, v: 0.3 * layer(v), x)
+    deep = rg.fori_loop(0, 3, lambda _, v: 0.3 * layer(v), x)
     return rg.cond(rg.sum(deep) > 0, lambda v: rg.sum(v**2), lambda v: rg.sum(rg.vmap(rg.exp)(v)), deep)
 
 

@@ -65,7 +65,7 @@ def test_a_fan_out_sums_and_visits_every_node_once():
     for _ in range(60):  # 2^60 paths
         y = y + y
     visited = []
-    leaves = sweep([y.node], [np.ones(())], rule=backpropagate, observe=lambda node, ct, parts: visited.append(node))
+    leaves = sweep([y.node], [np.ones(())], rule=backpropagate, observe=lambda node, *_: visited.append(node))
     assert len(visited) == len({id(n) for n in visited}) == 60
     assert list(leaves.values()) == [2.0**60]
 

@@ -26,7 +26,7 @@ inners = pytest.mark.parametrize("inner", DERIVATIVES.values(), ids=DERIVATIVES)
 @pairs
 @inners
 def test_perturbations_are_not_confused(outer, inner):
-    """d/dx [x d/dy (x + y)] at y = 1 is 1; a tape or dual number taken for the other's would say 2 (Siskind, Pearlmutter)."""
+    """d/dx [x d/dy (x + y)] at y = 1 is 1; one level taken for the other would say 2 (Siskind, Pearlmutter 2005)."""
     assert outer(lambda x: x * inner(lambda y: x + y)(rg.asarray(1.0, dtype="float64")))(np.float64(1.0)).item() == 1.0
 
 
@@ -43,7 +43,7 @@ def test_an_inner_derivative_of_a_product_with_an_outer_variable(outer, inner):
 @pairs
 @inners
 def test_an_inner_function_that_ignores_its_argument(outer, inner):
-    assert outer(lambda x: x * inner(lambda y: x * x)(x) + x)(np.float64(3.0)).item() == 1.0
+    assert outer(lambda x: x * inner(lambda _: x * x)(x) + x)(np.float64(3.0)).item() == 1.0
 
 
 @pairs
@@ -61,7 +61,7 @@ def test_higher_derivatives_by_nesting():
     f = lambda x: rg.exp(2.0 * x)
     for order in range(6):
         assert f(0.0).item() == pytest.approx(2.0**order)
-        f = rg.grad(f) if order % 2 else (lambda g: lambda x: rg.jvp(g, (x,), (1.0,))[1])(f)
+        f = DERIVATIVES["grad" if order % 2 else "jvp"](f)
 
 
 def test_batching_inside_and_outside_derivatives():
@@ -83,7 +83,7 @@ def test_vmap_where_an_outer_vmap_owns_the_closure():
     np.testing.assert_array_equal(one, [[np.tanh(x * y) @ y - x[0] for y in b] for x in a])
 
 
-# Escapes ---------------------------------------------------------------------------------------------------------------
+# Escapes --------------------------------------------------------------------------------------------------------------
 
 
 def escape(transform):
@@ -103,7 +103,7 @@ TRANSFORMS = {
     "checkpoint": lambda f: rg.checkpoint(f)(X),
     "scan": lambda f: rg.scan(lambda c, x: (c + f(x), None), 0.0, np.stack([X, X])),
     "cond": lambda f: rg.cond(True, f, lambda x: rg.sum(x), X),
-    "fori_loop": lambda f: rg.fori_loop(0, 2, lambda i, c: c + f(c), X),
+    "fori_loop": lambda f: rg.fori_loop(0, 2, lambda _, c: c + f(c), X),
     "while_loop": lambda f: rg.while_loop(lambda c: rg.sum(c) < 10, lambda c: c + f(c), X),
 }
 
@@ -186,7 +186,7 @@ def test_levels_of_threads_are_their_own():
     np.testing.assert_array_equal(results[2], 4 * X)
 
 
-# Tapes -----------------------------------------------------------------------------------------------------------------
+# Tapes ----------------------------------------------------------------------------------------------------------------
 
 
 def test_a_tape_is_swept_once_unless_it_is_retained():
@@ -200,7 +200,7 @@ def test_a_tape_is_swept_once_unless_it_is_retained():
 
 
 def test_a_pullback_may_be_called_any_number_of_times():
-    y, pull = rg.vjp(lambda x: x**3, X)
+    _y, pull = rg.vjp(lambda x: x**3, X)
     for scale in (1.0, 2.0, -1.0):
         np.testing.assert_array_equal(pull(np.full(2, scale))[0], scale * 3 * X**2)
 

@@ -5,7 +5,7 @@ import pytest
 
 import retrograd as rg
 from retrograd.testing import differences
-from tests.composition.programs import N, POINT, PROGRAMS
+from tests.composition.programs import POINT, PROGRAMS, N
 
 OTHERS = np.stack([POINT, POINT[::-1], POINT * 0.5])
 BASIS = np.eye(N)
@@ -62,7 +62,7 @@ GRADIENTS = {
     "grad in a scan": lambda f: rg.scan(lambda c, x: (c, rg.grad(f)(x)), 0.0, OTHERS)[1][0],
     "grad of a scan": lambda f: rg.grad(lambda xs: rg.scan(lambda c, x: (c + f(x), None), 0.0, xs)[0])(OTHERS)[0],
     "grad in a cond": lambda f: rg.cond(np.asarray(True), rg.grad(f), lambda x: x, POINT),
-    "grad in a fori_loop": lambda f: rg.fori_loop(0, 2, lambda i, g: rg.grad(f)(POINT), np.zeros(N)),
+    "grad in a fori_loop": lambda f: rg.fori_loop(0, 2, lambda *_: rg.grad(f)(POINT), np.zeros(N)),
     "loops in Python": in_debug,
     "twice": lambda f: rg.grad(lambda x: f(x) + f(x))(POINT) / 2,
 }
@@ -115,7 +115,9 @@ SECOND = {
     "hvp": lambda f: np.stack([rg.hvp(f, POINT, e) for e in BASIS]),
     "hvp under vmap": lambda f: rg.vmap(lambda e: rg.hvp(f, POINT, e))(BASIS),
     "jvp of vjp": lambda f: np.stack([rg.jvp(lambda x: rg.vjp(f, x)[1](1.0)[0], (POINT,), (e,))[1] for e in BASIS]),
-    "vjp of jvp": lambda f: np.stack([rg.vjp(lambda x, e=e: rg.jvp(f, (x,), (e,))[1], POINT)[1](1.0)[0] for e in BASIS]),
+    "vjp of jvp": lambda f: np.stack(
+        [rg.vjp(lambda x, e=e: rg.jvp(f, (x,), (e,))[1], POINT)[1](1.0)[0] for e in BASIS]
+    ),
     "create_graph": create_graph,
     "create_graph through jit": lambda f: create_graph(rg.jit(f)),
     "jit": lambda f: rg.jit(rg.hessian(f))(POINT),

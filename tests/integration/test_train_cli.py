@@ -213,6 +213,12 @@ def test_an_existing_model_is_replaced_only_by_force(run, refused, tmp_path):
     assert TrainedModel.load(tmp_path / "m").training["source"] == "wine"
 
 
+def test_force_replaces_the_model_of_the_default_name(run, tmp_path):
+    for _ in range(2):
+        assert " in iris-model.\n" in run("train", "iris", "--epochs", 1, "--force")[1]
+    assert [p.name for p in tmp_path.iterdir()] == ["iris-model"]
+
+
 @pytest.mark.parametrize("force", [(), ("--force",)])
 def test_what_is_no_model_is_never_replaced(refused, tmp_path, force):
     (tmp_path / "photos").mkdir()

@@ -53,7 +53,7 @@ def axes(dim):
 def reduction(f):
     def reduce(x, dim=None, keepdim=False, *, dtype=None):
         x = x if dtype is None else rg.astype(x, dtype_of(dtype))
-        return f(x, axis=None if dim == () or dim == [] else axes(dim), keepdims=keepdim)
+        return f(x, axis=None if dim in ((), []) else axes(dim), keepdims=keepdim)
 
     return reduce
 
@@ -63,7 +63,7 @@ def spread(f, both=False):
         if isinstance(dim, bool):
             dim, unbiased = None, dim
         default = 1 if unbiased in (None, True) else 0
-        chosen = {"axis": None if dim == () or dim == [] else axes(dim), "keepdims": keepdim}
+        chosen = {"axis": None if dim in ((), []) else axes(dim), "keepdims": keepdim}
         found = f(x, correction=default if correction is None else correction, **chosen)
         return (found, rg.mean(x, **chosen)) if both else found
 
@@ -285,12 +285,13 @@ ADAPTERS = {
     "log1p": unary(rg.log1p), "sin": unary(rg.sin), "cos": unary(rg.cos), "tanh": unary(rg.tanh),
     "sigmoid": unary(rg.sigmoid), "erf": unary(rg.erf), "square": unary(rg.square), "positive": unary(rg.positive),
     "isnan": unary(rg.isnan), "isinf": unary(rg.isinf), "isfinite": unary(rg.isfinite),
-    "logical_not": unary(rg.logical_not), "clone": lambda x, **kwargs: rg.positive(x),
-    "nn.functional.relu": lambda x, inplace=False: rg.relu(x), "nn.functional.softplus": softplus,
-    "nn.functional.silu": lambda x, inplace=False: nn.silu(x), "nn.functional.leaky_relu": leaky_relu,
+    "logical_not": unary(rg.logical_not), "clone": lambda x, **_: rg.positive(x),
+    "nn.functional.relu": lambda x, **_: rg.relu(x), "nn.functional.softplus": softplus,
+    "nn.functional.silu": lambda x, **_: nn.silu(x), "nn.functional.leaky_relu": leaky_relu,
     "nn.functional.gelu": lambda x, approximate="none": nn.gelu(x, approximate),
-    "add": scaled(rg.add), "sub": scaled(rg.subtract), "rsub": lambda x, y, alpha=1: rg.subtract(y, x if alpha == 1 else x * alpha), "mul": binary(rg.multiply),
-    "div.no_rounding_mode": lambda x, y, rounding_mode=None: rg.divide(x, y), "true_divide": binary(rg.divide),
+    "add": scaled(rg.add), "sub": scaled(rg.subtract),
+    "rsub": lambda x, y, alpha=1: rg.subtract(y, x if alpha == 1 else x * alpha), "mul": binary(rg.multiply),
+    "div.no_rounding_mode": lambda x, y, **_: rg.divide(x, y), "true_divide": binary(rg.divide),
     "pow": binary(rg.power), "float_power": binary(rg.power), "maximum": binary(rg.maximum),
     "minimum": binary(rg.minimum), "max.binary": binary(rg.maximum), "min.binary": binary(rg.minimum),
     "eq": binary(rg.equal), "ne": binary(rg.not_equal), "lt": binary(rg.less), "le": binary(rg.less_equal),
@@ -319,17 +320,18 @@ ADAPTERS = {
     "flipud": lambda x: rg.flip(x, axis=0), "cat": stacked(rg.concatenate), "stack": stacked(rg.stack),
     "T": lambda x: x.T, "mT": lambda x: x.mT, "t": lambda x: x.T, "t_copy": lambda x: x.T,
     "constant_pad_nd": lambda x, widths, value=0: pad(x, widths, value=value), "nn.functional.pad.constant": pad,
-    "unbind": lambda x, dim=0: tuple(rg.moveaxis(x, dim, 0)), "unbind_copy": lambda x, dim=0: tuple(rg.moveaxis(x, dim, 0)),
-    "narrow": narrow,
-    "select": lambda x, dim, index: rg.moveaxis(x, dim, 0)[index],
+    "unbind": lambda x, dim=0: tuple(rg.moveaxis(x, dim, 0)),
+    "unbind_copy": lambda x, dim=0: tuple(rg.moveaxis(x, dim, 0)),
+    "narrow": narrow, "select": lambda x, dim, index: rg.moveaxis(x, dim, 0)[index],
     "__getitem__": lambda x, key: x[key], "take": lambda x, index: rg.take(x, index), "take_along_dim": take_along_dim,
     "index_select": index_select, "index_put": index_put, "index_add": not_scalar(index_add),
-    "index_copy": not_scalar(index_copy), "index_fill": not_scalar(index_fill), "masked_select": lambda x, mask: masked(x, mask),
-    "masked_fill": lambda x, mask, value: rg.where(mask, value, x),
+    "index_copy": not_scalar(index_copy), "index_fill": not_scalar(index_fill),
+    "masked_select": lambda x, mask: masked(x, mask), "masked_fill": lambda x, mask, value: rg.where(mask, value, x),
     "matmul": binary(rg.matmul), "mm": binary(rg.matmul), "mv": binary(rg.matmul), "bmm": binary(rg.matmul),
     "dot": binary(rg.dot), "vdot": binary(rg.dot), "outer": binary(rg.outer),
     "linalg.vecdot": lambda x, y, dim=-1: rg.vecdot(x, y, axis=dim), "nn.functional.linear": linear,
-    "arange": arange, "linspace": linspace, "eye": created(rg.eye), "ones": lambda *n, **kw: created(rg.ones)(sizes(n), **kw),
+    "arange": arange, "linspace": linspace, "eye": created(rg.eye),
+    "ones": lambda *n, **kw: created(rg.ones)(sizes(n), **kw),
     "zeros": lambda *n, **kw: created(rg.zeros)(sizes(n), **kw), "full": created(rg.full),
     "ones_like": created(rg.ones_like), "zeros_like": created(rg.zeros_like), "full_like": created(rg.full_like),
     "nn.functional.one_hot": one_hot, "to": to,

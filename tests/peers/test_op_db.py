@@ -33,7 +33,16 @@ def test_entry(op_db, name):
 
 
 # Entries that some supported versions of PyTorch lack.
-MISSING = {"permute_copy", "view_copy", "expand_copy", "transpose_copy", "squeeze_copy", "unsqueeze_copy", "t_copy", "unbind_copy"}
+MISSING = {
+    "permute_copy",
+    "view_copy",
+    "expand_copy",
+    "transpose_copy",
+    "squeeze_copy",
+    "unsqueeze_copy",
+    "t_copy",
+    "unbind_copy",
+}
 ALL_EXCEPTIONS = {"nn.functional.softplus"}  # every sample sets a threshold
 
 

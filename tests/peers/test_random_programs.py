@@ -38,8 +38,10 @@ def torch_names():
     return of(
         Names(), sigmoid=torch.sigmoid, softplus=lambda x: torch.logaddexp(x, torch.zeros((), dtype=x.dtype)),
         erf=torch.erf, relu=torch.relu, sum=reduced(torch.sum), mean=reduced(torch.mean), max=reduced(torch.amax),
-        logsumexp=reduced(torch.logsumexp), softmax=lambda x, a: F.softmax(x, a), transpose=lambda x, order: x.permute(order),
-        reshape=lambda x, s: x.reshape(s), flip=lambda x, a: torch.flip(x, (a,)), broadcast_to=torch.broadcast_to, pad=padded,
+        logsumexp=reduced(torch.logsumexp), softmax=lambda x, a: F.softmax(x, a),
+        transpose=lambda x, order: x.permute(order),
+        reshape=lambda x, s: x.reshape(s), flip=lambda x, a: torch.flip(x, (a,)), broadcast_to=torch.broadcast_to,
+        pad=padded,
         concatenate=lambda x, y, a: torch.cat([x, y], a), times_own_transpose=lambda x: x @ x.mT, getitem=indexed,
     )  # fmt: skip
 
@@ -55,7 +57,9 @@ def test_values_and_gradients(program):
     us = [np.asarray(rng.normal(size=o.shape), program.dtype) for o in ours]
     for o, t in zip(ours, theirs, strict=True):
         torch.testing.assert_close(torch.tensor(np.array(o)), t.detach(), **tolerance(program))
-    total = sum((torch.sum(t * torch.as_tensor(u)) for t, u in zip(theirs, us, strict=True)), start=leaves[0].sum() * 0.0)
+    total = sum(
+        (torch.sum(t * torch.as_tensor(u)) for t, u in zip(theirs, us, strict=True)), start=leaves[0].sum() * 0.0
+    )
     grads = torch.autograd.grad(total, leaves, allow_unused=True)
     for g, t, x in zip(pull(tuple(us)), grads, leaves, strict=True):
         wanted = torch.zeros_like(x) if t is None else t

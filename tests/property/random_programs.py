@@ -11,7 +11,20 @@ from hypothesis import strategies as st
 
 import retrograd as rg
 
-UNARY = ("sin", "cos", "tanh", "sigmoid", "softplus", "erf", "square", "negative", "absolute", "relu", "exp_tanh", "log_square")
+UNARY = (
+    "sin",
+    "cos",
+    "tanh",
+    "sigmoid",
+    "softplus",
+    "erf",
+    "square",
+    "negative",
+    "absolute",
+    "relu",
+    "exp_tanh",
+    "log_square",
+)
 BINARY = ("add", "subtract", "multiply", "maximum", "minimum", "divide_safely", "power_safely")
 REDUCTIONS = ("sum", "mean", "max", "logsumexp")
 
@@ -25,7 +38,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Program:
-    """`shapes` of the inputs, `steps` that each add a value; the result is the weighted sum of all values no step uses."""
+    """`shapes` of the inputs, `steps` that each add a value; the results are the values no step uses."""
 
     shapes: tuple[tuple[int, ...], ...]
     steps: tuple[Step, ...]
@@ -64,7 +77,9 @@ def programs(draw, steps=8):
             continue
         made.append(step)
         known.append(shape)
-    return Program(tuple(shapes), tuple(made), draw(st.integers(0, 2**16)), draw(st.sampled_from(["float64", "float32"])))
+    return Program(
+        tuple(shapes), tuple(made), draw(st.integers(0, 2**16)), draw(st.sampled_from(["float64", "float32"]))
+    )
 
 
 @st.composite
@@ -74,7 +89,7 @@ def one_step(draw, known):
     i = draw(st.integers(0, len(known) - 1))
     shape = known[i]
     n = len(shape)
-    if kind == "binary" or kind == "where":
+    if kind in {"binary", "where"}:
         fitting = [j for j, s in enumerate(known) if broadcast(shape, s) is not None]
         j = draw(st.sampled_from(fitting))
         both = broadcast(shape, known[j])
@@ -99,7 +114,11 @@ def one_step(draw, known):
         return draw(indexing(i, shape))
     if kind == "join" and n:
         axis = draw(st.integers(0, n - 1))
-        others = [j for j, s in enumerate(known) if len(s) == n and s[:axis] + s[axis + 1 :] == shape[:axis] + shape[axis + 1 :]]
+        others = [
+            j
+            for j, s in enumerate(known)
+            if len(s) == n and s[:axis] + s[axis + 1 :] == shape[:axis] + shape[axis + 1 :]
+        ]
         j = draw(st.sampled_from(others))
         joined = (*shape[:axis], shape[axis] + known[j][axis], *shape[axis + 1 :])
         return Step("concatenate", (i, j), (axis,)), joined
@@ -194,12 +213,14 @@ RETROGRAD = of(
     rg, sigmoid=rg.sigmoid, softplus=rg.softplus, erf=rg.erf, relu=rg.relu,
     sum=lambda x, a, k: rg.sum(x, axis=a, keepdims=k), mean=lambda x, a, k: rg.mean(x, axis=a, keepdims=k),
     max=lambda x, a, k: rg.max(x, axis=a, keepdims=k), logsumexp=lambda x, a, k: rg.logsumexp(x, axis=a, keepdims=k),
-    softmax=lambda x, a: rg.softmax(x, axis=a), transpose=rg.transpose, reshape=rg.reshape, flip=lambda x, a: rg.flip(x, axis=a),
+    softmax=lambda x, a: rg.softmax(x, axis=a), transpose=rg.transpose, reshape=rg.reshape,
+    flip=lambda x, a: rg.flip(x, axis=a),
     broadcast_to=rg.broadcast_to, pad=rg.pad, concatenate=lambda x, y, a: rg.concatenate([x, y], axis=a),
     times_own_transpose=lambda x: x @ x.mT,
 )  # fmt: skip
 NUMPY = of(
-    np, sigmoid=lambda x: 1 / (1 + np.exp(-x)), softplus=lambda x: np.logaddexp(x, np.zeros((), x.dtype)), erf=numpy_erf,
+    np, sigmoid=lambda x: 1 / (1 + np.exp(-x)), softplus=lambda x: np.logaddexp(x, np.zeros((), x.dtype)),
+    erf=numpy_erf,
     relu=lambda x: np.maximum(x, 0), sum=lambda x, a, k: np.sum(x, axis=a, keepdims=k),
     mean=lambda x, a, k: np.mean(x, axis=a, keepdims=k), max=lambda x, a, k: np.max(x, axis=a, keepdims=k),
     logsumexp=lambda x, a, k: np.log(np.sum(np.exp(x), axis=a, keepdims=k)), softmax=numpy_softmax,

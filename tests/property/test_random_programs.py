@@ -37,7 +37,9 @@ def check_derivatives(program):
     pushed = rg.jvp(f, inputs, vs)[1]
     left = sum(float(np.vdot(u, np.asarray(t))) for u, t in zip(us, pushed, strict=True))
     right = sum(float(np.vdot(np.asarray(p), v)) for p, v in zip(pulled, vs, strict=True))
-    scale = max(1.0, sum(float(np.abs(u).ravel() @ np.abs(np.asarray(t)).ravel()) for u, t in zip(us, pushed, strict=True)))
+    scale = max(
+        1.0, sum(float(np.abs(u).ravel() @ np.abs(np.asarray(t)).ravel()) for u, t in zip(us, pushed, strict=True))
+    )
     assert abs(left - right) <= EPS[program.dtype] * scale, "forward and reverse"
     leaves = [rg.tensor(x, requires_grad=True) for x in inputs]
     total = sum((rg.sum(o * u) for o, u in zip(f(*leaves), us, strict=True)), start=rg.sum(leaves[0]) * 0.0)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 import retrograd as rg
 from retrograd.core.dispatch import current
 from retrograd.core.overlay import Overlay
@@ -339,7 +340,7 @@ def test_an_absent_cell_assigned_in_one_arm_stays_absent_on_the_other(mode, take
         p.grad = p * 2
         return rg.tensor(1.0)
 
-    f = lambda flag: rg.cond(flag, yes, lambda: rg.tensor(0.0))  # noqa: E731
+    f = lambda flag: rg.cond(flag, yes, lambda: rg.tensor(0.0))
     (f if mode == "eager" else rg.jit(f))(rg.tensor(taken))
     if taken:
         same(p.grad, np.array([2.0, 4.0]))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 import retrograd as rg
 from retrograd.errors import BorderCrossed, CellError, RetrogradError, ShapeError
 
@@ -75,7 +76,7 @@ def test_checkpoint_into_parameters(way):
 
 
 def doubled():
-    """x ** 2 with twice its derivative."""
+    """X ** 2 with twice its derivative."""
     f = rg.custom_vjp(lambda x: x * x)
     f.defvjp(lambda x: (x * x, x), lambda x, ct: (4 * x * ct,))
     return f
@@ -84,7 +85,7 @@ def doubled():
 @ways
 def test_custom_vjp_in_every_mode(way):
     f = doubled()
-    total = lambda x: rg.sum(f(x))  # noqa: E731
+    total = lambda x: rg.sum(f(x))
     close(way(rg.grad(total))(X), 4 * X)
     close(way(rg.grad(lambda x: rg.sum(rg.grad(total)(x))))(X), np.full(2, 4.0))
     close(rg.jvp(way(f), (X,), (np.ones(2),))[1], 4 * X)

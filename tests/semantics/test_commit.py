@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 import retrograd as rg
 
 PACKAGE = str(Path(rg.__file__).parent)

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+
 import retrograd as rg
 from retrograd.errors import DTypeError, UnsupportedDtype
 

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+
 import retrograd as rg
 from retrograd import errors
 
@@ -107,7 +108,9 @@ USES = {
 @pytest.mark.parametrize("use", USES)
 def test_an_escaped_tracer_names_the_transform_and_the_line(transform, use):
     leaked = leak(LEAKS[transform])
-    text = message_of((errors.EscapedTracer, errors.TracingError), lambda: USES[use](leaked), transform, HERE, "Return it")
+    text = message_of(
+        (errors.EscapedTracer, errors.TracingError), lambda: USES[use](leaked), transform, HERE, "Return it"
+    )
     assert f"LEAKS[{transform!r}]" in text or "transform(f)" in text or HERE in text
 
 
@@ -165,7 +168,7 @@ def test_a_missing_rule_names_the_transform_and_the_primitive():
             return x
 
     try:
-        f = lambda x: rg.sum(apply(Bare(), x))  # noqa: E731
+        f = lambda x: rg.sum(apply(Bare(), x))
         message_of(errors.MissingRule, lambda: rg.grad(f)(a), "reverse", "bare_for_a_test")
         message_of(errors.MissingRule, lambda: rg.vmap(f)(a), "vmap", "bare_for_a_test")
         message_of(errors.MissingRule, lambda: rg.jvp(f, (a,), (a,)), "bare_for_a_test")
@@ -180,7 +183,10 @@ def test_what_would_mislead_is_checked_first():
     message_of(ValueError, lambda: rg.nn.mse_loss(np.ones(64), np.ones((64, 1))), r"\(64,\)", r"\(64, 1\)")
     message_of(ValueError, lambda: rg.nn.Linear(3, 2)(np.ones((5, 4), "f")), "4", "3")
     message_of(
-        (ValueError, IndexError), lambda: rg.nn.cross_entropy(np.ones((2, 3), "f"), np.array([0, 3])), "3", "label|class|target"
+        (ValueError, IndexError),
+        lambda: rg.nn.cross_entropy(np.ones((2, 3), "f"), np.array([0, 3])),
+        "3",
+        "label|class|target",
     )
 
 

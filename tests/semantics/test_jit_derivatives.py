@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 import retrograd as rg
 from retrograd.errors import DifferentiationError, SpentTape
 

@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+
 import retrograd as rg
 from retrograd.errors import RetrogradError, TracingError
 from retrograd.jit.jitted import RetraceWarning
@@ -423,10 +424,10 @@ def test_presence_shape_and_dtype_only_if_read_before_assigned():
 
 def test_the_presence_that_an_inner_function_loop_or_arm_read():
     for wrap in (
-        lambda f: (lambda: f()),
+        lambda f: lambda: f(),
         lambda f: rg.jit(f),
-        lambda f: (lambda: rg.cond(rg.tensor(True), f, f)),
-        lambda f: (lambda: rg.fori_loop(0, 1, lambda i, c: f(), rg.tensor(0.0))),
+        lambda f: lambda: rg.cond(rg.tensor(True), f, f),
+        lambda f: lambda: rg.fori_loop(0, 1, lambda i, c: f(), rg.tensor(0.0)),
         lambda f: rg.checkpoint(f),
     ):
         p = rg.Parameter(f32(2))
@@ -542,7 +543,7 @@ def test_the_report_before_a_call():
     f = rg.jit(lambda x: x)
     assert "0 programs" in str(f.report())
     with pytest.raises(RetrogradError, match="first call"):
-        f.graph  # noqa: B018
+        f.graph
 
 
 @pytest.mark.parametrize("reason", ["argument 0", "closure k", "weight"])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 import retrograd as rg
 from retrograd.errors import MissingRule, RetrogradError, ShapeError, TracingError
 
@@ -147,8 +148,6 @@ def test_a_body_is_traced_once():
     assert len(count) == 6
 
 
-
-
 def test_a_traced_body_serves_again():
     """As long as nothing differs that `jit` would look at; a list it writes to could differ."""
     calls = 0
@@ -158,7 +157,7 @@ def test_a_traced_body_serves_again():
         calls += 1
 
     k = 2.0
-    f = lambda c, x: (count_and(c * k + x, count), None)  # noqa: E731
+    f = lambda c, x: (count_and(c * k + x, count), None)
     for _ in range(3):
         same(rg.scan(f, rg.tensor(1.0), rg.tensor([1.0, 2.0]))[0], np.float32(8))
     k = 3.0
@@ -256,7 +255,7 @@ X = np.array([0.5, 1.5])
 
 
 def power(n):
-    """x ** (n + 1), by a loop."""
+    """X ** (n + 1), by a loop."""
     return {
         "scan": lambda x: rg.sum(rg.scan(lambda c, _: (c * x, None), x, length=n)[0]),
         "fori": lambda x: rg.sum(rg.fori_loop(0, n, lambda i, c: c * x, x)),

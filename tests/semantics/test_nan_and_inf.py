@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 import retrograd as rg
 
 WAYS = {"eager": lambda f: f, "jit": rg.jit}
@@ -63,7 +64,7 @@ def test_reductions_as_numpy(way):
 def test_where_routes_by_selection(way):
     """The branch that was not taken gets zero, even where its own derivative is infinite or NaN times anything."""
     x = np.array([-1.0, 0.0, 4.0])
-    f = lambda v, a, b: rg.sum(rg.where(v > 0, a, b))  # noqa: E731
+    f = lambda v, a, b: rg.sum(rg.where(v > 0, a, b))
     a, b = np.array([nan, inf, 1.0]), np.array([1.0, 2.0, nan])
     da, db = way(rg.grad(f, argnums=(1, 2)))(x, a, b)
     same(da, np.array([0.0, 0.0, 1.0]))
@@ -114,7 +115,7 @@ def test_argmax_takes_the_first_of_ties(way):
 
 @ways
 def test_integer_powers_at_zero_differentiate_to_any_order(way):
-    f = lambda x: x**3  # noqa: E731
+    f = lambda x: x**3
     for order, expected in enumerate([0.0, 0.0, 0.0, 6.0, 0.0]):
         g = f
         for _ in range(order):

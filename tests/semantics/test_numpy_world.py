@@ -4,6 +4,7 @@ import operator
 
 import numpy as np
 import pytest
+
 import retrograd as rg
 from retrograd.errors import RetrogradError, TracingError
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+
 import retrograd as rg
-from retrograd.primitives.creation import philox
 from retrograd.errors import RetrogradError, TracingError
+from retrograd.primitives.creation import philox
 
 Generator = rg.random.Generator
 

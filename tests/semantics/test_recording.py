@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 import retrograd as rg
 from retrograd.errors import BorderCrossed, DifferentiationError, SpentTape
 
@@ -331,7 +332,7 @@ def test_backward_inside_a_transform_names_the_functional_form(transform, inside
         inner = rg.jit(lambda: first())
         inner()
     if inside == "scan":
-        inner = lambda: rg.scan(lambda c, _: (sweep(), c), rg.tensor(0.0), length=2)[0]  # noqa: E731
+        inner = lambda: rg.scan(lambda c, _: (sweep(), c), rg.tensor(0.0), length=2)[0]
     if inside == "checkpoint":
         inner = rg.checkpoint(sweep)
     p.grad = None

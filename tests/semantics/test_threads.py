@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+
 import retrograd as rg
 from retrograd.core.dispatch import EVALUATE, current
 

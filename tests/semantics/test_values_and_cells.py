@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 import retrograd as rg
 from retrograd.errors import CellError
 
@@ -211,7 +212,7 @@ def test_a_result_that_shares_the_new_value_is_unchanged(view, lend):
 
     for _ in range(3):
         if lend:
-            p.value  # noqa: B018 - a read lends
+            p.value
         result = double()
         kept = np.array(result)
         double(), double()
@@ -322,8 +323,8 @@ def test_report_counts_the_copies_of_lent_cells():
     assert p.array.ctypes.data != address
     double()
     assert copies() == 1  # the mark was cleared
-    p.T  # noqa: B018 - a read lends
-    p.T  # noqa: B018
+    p.T
+    p.T
     double()
     assert copies() == 2
     assert double.report().programs[-1].copies_of_lent_cells == 2

@@ -25,35 +25,48 @@ COUNT, SHARE = click.IntRange(min=1), Number(0, 1, open_high=True)
 @click.option("--target", metavar="COLUMN", help="The column to predict. Needed for a file; built-in sets have one.")
 @click.option("--task", metavar="TASK", help="classification or regression; by default told from the target.")
 @click.option("--drop", metavar="COLUMN", multiple=True, help="A column to leave out; may be given several times.")
-@click.option("--out", metavar="FOLDER", help="Where to save the model; by default a free name such as digits-model.")
-@click.option("--force", is_flag=True, help="Replace a model that is saved there. Other folders are never replaced.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=DEFAULT.seed, help="Of the split and the training.")
+@click.option("--out", metavar="FOLDER", help="Where to save the model; by default digits-model, digits-model-2, ...")
+@click.option("--force", is_flag=True, help="Replace a model that is saved there; no other folder is ever replaced.")
+@click.option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(0, 2**32 - 1),
+    default=DEFAULT.seed,
+    help="Of the split and the training.",
+)
 @click.option("--validation", type=SHARE, default=0.1, help="Share of rows that says when to stop.")
 @click.option("--test", type=SHARE, default=0.2, help="Share of rows to measure the model on.")
-@click.option("--epochs", type=COUNT, default=DEFAULT.epochs, help="The most passes over the training rows.")
-@click.option("--patience", type=COUNT, default=DEFAULT.patience, help="Epochs without improvement to stop.")
+@click.option(
+    "--epochs", metavar="N", type=COUNT, default=DEFAULT.epochs, help="The most passes over the training rows."
+)
+@click.option(
+    "--patience", metavar="N", type=COUNT, default=DEFAULT.patience, help="Epochs without improvement to stop."
+)
 @click.option("--hidden", type=Widths(), default=",".join(map(str, DEFAULT.hidden)), help="Layer widths, or none.")
 @click.option("--activation", type=click.Choice(list(ACTIVATIONS)), default=DEFAULT.activation, help="Between layers.")
 @click.option("--dropout", type=SHARE, default=DEFAULT.dropout, help="Share of values left out.")
 @click.option("--optimizer", type=click.Choice(OPTIMIZERS), default=DEFAULT.optimizer, help="How weights are changed.")
 @click.option("--lr", type=Number(0, open_low=True), default=DEFAULT.lr, help="The learning rate.")
 @click.option("--weight-decay", type=Number(0), default=DEFAULT.weight_decay, help="How weights are drawn to zero.")
-@click.option("--batch-size", type=COUNT, default=DEFAULT.batch_size, help="Rows in a step.")
+@click.option("--batch-size", metavar="N", type=COUNT, default=DEFAULT.batch_size, help="Rows in a step.")
 @click.pass_context
 def train(ctx: click.Context, /, **options: Any) -> int:
     """Train a network on a table, and save it.
 
-    DATA is a built-in set (digits, iris, wine, breast_cancer, diabetes) or a CSV file.
+    DATA is a built-in set (digits, iris, wine, breast_cancer, diabetes) or a CSV file: `retrograd train digits`,
+    `retrograd train houses.csv --target price`. Ctrl-C ends the training early and keeps the best model so far.
     """
     source, target, task, drop = (options.pop(name) for name in ("data", "target", "task", "drop"))
     out, force = options.pop("out"), options.pop("force")
     validation, test = options.pop("validation"), options.pop("test")
     if not validation and ctx.get_parameter_source("patience") is click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("--patience watches the validation rows, and --validation 0 leaves none", ctx)
-    if out is not None:
-        check_writable(Path(out), force=force)
     settings = Settings(**options)
     table = data.load(source, target, drop=drop)
+    if out is None and force:
+        out = default_name(table.name)
+    if out is not None:
+        check_writable(Path(out), force=force)
     prepared = data.prepare(table, task=task, validation=validation, test=test, seed=settings.seed)
     click.echo("\n".join(prepared.notes))
     widths = (prepared.x.shape[1], *settings.hidden, len(prepared.preprocessor.classes) or 1)
@@ -85,15 +98,19 @@ def check_writable(path: Path, *, force: bool) -> None:
         raise ModelError(f"{str(path)!r} cannot be written: there is no permission to write in {str(above)!r}")
 
 
+def default_name(table: str) -> str:
+    """`titanic-model` for `titanic.csv.gz`."""
+    return f"{table.split('.', maxsplit=1)[0] or 'table'}-model"
+
+
 def saved(outcome: Outcome, name: str, out: str | None, *, force: bool) -> Path:
     """Save the model under `out`, or under the first free of digits-model, digits-model-2, ...; the folder."""
     if out is not None:
         outcome.model.save(out, replace=force)
         return Path(out)
-    stem = name.split(".", maxsplit=1)[0] or "table"
     number = 1
     while True:
-        folder = Path(f"{stem}-model" if number == 1 else f"{stem}-model-{number}")
+        folder = Path(default_name(name) if number == 1 else f"{default_name(name)}-{number}")
         if not (folder.exists() or folder.is_symlink()):
             try:
                 outcome.model.save(folder)

@@ -79,14 +79,14 @@ class Cell:
                 if leaf is None or leaf.value is not array:
                     leaf = self._leaf = box(array, None, Leaf(self))
                 return leaf
-            if leaf is not None and not isinstance(leaf.node, Leaf):  # not the leaf from before it was frozen
+            if leaf is not None and leaf.value is array and not isinstance(leaf.node, Leaf):  # nor of before a freeze
                 return leaf
         return None if array is None else box(array, None, None, self.weak)
 
     @property
     def holds_recorded(self) -> bool:
         """Whether reads see a tape (a gradient made with `create_graph`)."""
-        return self._leaf is not None
+        return self._leaf is not None and self._leaf.value is self.array
 
     def hold_recorded(self, value: Box) -> None:
         """Let reads of the value just committed see its tape too (a gradient made with `create_graph`)."""
@@ -108,12 +108,12 @@ class Cell:
         """Eager assignment: bind another array, which others may hold."""
         if array is not None:
             self.check(array)
-        self._leaf = None
         self.lent = True
         self.array = array  # last: an interrupt before it leaves the old value whole
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"value": self.array, "name": self.name, "requires_grad": self.requires_grad, "type": self.type, "weak": self.weak}
+        names = ("name", "requires_grad", "type", "weak")
+        return {"value": self.array, **{name: getattr(self, name) for name in names}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         Cell.__init__(self, **state)
@@ -157,13 +157,13 @@ def _commit(cells: Sequence[Cell], arrays: Sequence[np.ndarray | None], lent: bo
                 sources.append(array)
                 bound.append(own)
         arrays = bound
-    writes = (
-        map(np.copyto, targets, sources),
-        map(setattr, cells, repeat("array"), arrays),
-        map(setattr, cells, repeat("_leaf"), repeat(None)),
-        map(setattr, cells, repeat("lent"), repeat(lent)),
-    )
-    deque(chain.from_iterable(writes), maxlen=0)
+    if lent:  # before the arrays change: an interrupt in between leaves a mark too many, which costs a copy at most
+        for cell in cells:
+            cell.lent = True
+    deque(chain(map(np.copyto, targets, sources), map(setattr, cells, repeat("array"), arrays)), maxlen=0)
+    if not lent:
+        for cell in cells:
+            cell.lent = False
     return copies
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from retrograd.core.dispatch import Interpreter, apply
+from retrograd.core.box import Box
+from retrograd.core.dispatch import Interpreter, apply, apply1, interpreter
 from retrograd.core.primitive import REGISTRY
+from retrograd.errors import CellError
 
 if TYPE_CHECKING:
     from retrograd.core.cells import Cell
@@ -40,9 +42,17 @@ class Overlay(Interpreter):
             self.assign(cell, value, only_if)
 
     def assign(self, cell: Cell, value: Any, only_if: Any = None) -> None:
-        if only_if is not None:
-            old = self.read(cell)
-            value = value if old is None else apply(REGISTRY["where"].of(), only_if, value, old)
+        assert self.below is not None
+        with interpreter(self.below):
+            if isinstance(value, Box) and value.dtype.kind == "f":
+                value = apply1(REGISTRY["stop_gradient"].of(), value)
+            if only_if is not None:
+                old = self.read(cell)
+                if old is None:
+                    raise CellError(
+                        f"{cell.name} has no value yet and would get one only sometimes; give it one before"
+                    )
+                value = apply(REGISTRY["where"].of(), only_if, value, old)
         cell.check(value)
         self.overlay[cell] = value
         self.assigned.add(cell)

@@ -27,7 +27,9 @@ class Matmul(Primitive):
 
     name, formula, derivative = "matmul", "x @ y", "ct @ y.T,  x.T @ ct"
     linear = (0, 1)
-    evaluate = staticmethod(np.matmul)
+
+    def evaluate(self, a: Any, b: Any) -> Any:
+        return np.dot(a, b) if a.ndim == b.ndim == 2 else np.matmul(a, b)  # dot takes half as long to start
 
     def infer(self, *types: ArrayType) -> ArrayType:
         a, b = types
@@ -75,7 +77,7 @@ class Affine(Primitive):
     def evaluate(self, x: Any, weight: Any, bias: Any) -> Any:
         if bias.shape != weight.shape[:1]:  # NumPy would stretch it
             self._check(x, weight, bias)
-        y = np.matmul(x, weight.T)
+        y = np.dot(x, weight.T) if x.ndim <= 2 else np.matmul(x, weight.T)
         y += bias
         return y
 
@@ -101,12 +103,12 @@ class Affine(Primitive):
         x, weight, _ = args
 
         def pull_weight() -> Any:
-            return _rows(ct).mT @ _rows(x)
+            return apply2(MATMUL, _rows(ct).mT, _rows(x))
 
         def pull_bias() -> Any:
             return apply1(Sum.of(_LEADING[len(ct.shape)], False), ct)
 
-        return lambda: ct @ weight, pull_weight, pull_bias
+        return lambda: apply2(MATMUL, ct, weight) if len(ct.shape) > 1 else ct @ weight, pull_weight, pull_bias
 
     def batch(self, size: int, args: Sequence[Any], batched: Sequence[bool]) -> Any:
         x, weight, bias = args

@@ -80,7 +80,7 @@ class Sum(ByShape, Reduction):
 
     def transpose(self, ct: Any, i: int, args: Sequence[Any]) -> Any:
         shape = args[0].shape
-        return broadcast_to(restore(ct, shape, self.axes), shape)
+        return broadcast_to(restore(ct, shape, self.axes) if ct.shape else ct, shape)
 
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
         yield from super().samples(rng)
@@ -114,7 +114,8 @@ class Mean(ByShape, Reduction):
     def transpose(self, ct: Any, i: int, args: Sequence[Any]) -> Any:
         shape = args[0].shape
         n = math.prod([shape[a] for a in self.axes])
-        return broadcast_to(restore(ct / float(n) if n else ct, shape, self.axes), shape)
+        share = ct / float(n) if n else ct
+        return broadcast_to(restore(share, shape, self.axes) if ct.shape else share, shape)
 
 
 @dataclass(frozen=True)

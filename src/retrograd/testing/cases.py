@@ -97,6 +97,7 @@ def plain(value: Any) -> np.ndarray:
 
 
 def plains(values: Sequence[Any]) -> list[np.ndarray]:
+    """The ndarrays of untraced values."""
     return [plain(v) for v in values]
 
 
@@ -107,6 +108,7 @@ def directions(arrays: Sequence[Any], seed: int) -> Arrays:
 
 
 def types_of(arrays: Sequence[Any]) -> list[ArrayType]:
+    """The types of values."""
     return [type_of(a) for a in arrays]
 
 

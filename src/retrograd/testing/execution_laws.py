@@ -118,7 +118,7 @@ def recorded(case: Case, cotangents: Sequence[Any], create_graph: bool = False) 
 
 
 def record(case: Case) -> None:
-    """The tape of `Tensor.backward`, on bare arrays or on boxes (`create_graph`), gives what `vjp` gives, bit for bit."""
+    """The tape of `Tensor.backward`, on arrays or on boxes (`create_graph`), gives what `vjp` gives, bit for bit."""
     if not case.prim.reverse or not case.inputs:
         return
     outs, pull = vjp(case.function(), *case.inputs)
@@ -292,9 +292,9 @@ def layouts(case: Case) -> None:
 
 def _spaced(a: np.ndarray) -> np.ndarray:
     wide = np.zeros(tuple(2 * n for n in a.shape), a.dtype)
-    view = wide[(..., *[slice(None, None, 2)] * a.ndim)]
-    view[...] = a
-    return view
+    every_second: Any = (..., *[slice(None, None, 2)] * a.ndim)
+    wide[every_second] = a
+    return wide[every_second]
 
 
 def _columns_first(a: np.ndarray) -> np.ndarray:
@@ -302,7 +302,7 @@ def _columns_first(a: np.ndarray) -> np.ndarray:
 
 
 def _backwards(a: np.ndarray) -> np.ndarray:
-    turned = (..., *[slice(None, None, -1)] * a.ndim)
+    turned: Any = (..., *[slice(None, None, -1)] * a.ndim)
     return a[turned].copy()[turned]
 
 

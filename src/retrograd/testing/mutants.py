@@ -244,7 +244,11 @@ def changes_of(e: Any) -> Iterator[str]:
     name, arity = e.prim.name, len(e.operands)
     if name == "sum":
         shape, axes = e.operands[0].type.shape, e.prim.axes
-        yield from (f"over axis {a}" for a in range(len(shape)) if len(axes) == 1 and a not in axes and shape[a] == shape[axes[0]])
+        yield from (
+            f"over axis {a}"
+            for a in range(len(shape))
+            if len(axes) == 1 and a not in axes and shape[a] == shape[axes[0]]
+        )
     elif not isinstance(e.prim, Pointwise) or name == "stop_gradient":
         return
     elif e.prim.returns == "bool":

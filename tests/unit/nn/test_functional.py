@@ -223,7 +223,6 @@ def test_buffers_are_assigned_as_in_an_ordinary_call():
     assert model.weight.tolist() == [2.0]
 
 
-@pytest.mark.xfail(strict=True, reason="core/overlay.py: an assignment must be a stop_gradient there too")
 def test_an_assignment_is_a_stop_gradient_here_too():
     model = Running()
     model(rg.tensor([3.0])).sum().backward()

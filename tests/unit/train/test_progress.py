@@ -59,7 +59,7 @@ def test_casts_are_said(problem, make):
 def test_a_live_line_on_a_terminal(problem, make, monkeypatch):
     monkeypatch.setattr(progress, "_REFRESH", 0.0)
     text = watched(make(), problem, 4, terminal=True, validation=0.2, early_stopping=3)
-    assert "epoch 3/4" in text and "val_loss" in text and "rows/s" in text and "best epoch" in text
+    assert "epoch 3/4" in text and "val_loss" in text and "rows/s" in text and "(best: epoch " in text
     assert re.search(r"at most \S+ s left", text)
     assert "\x1b[?25h" in text, "the cursor is shown again"
     assert text.splitlines()[-1].startswith("Kept the weights of epoch")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 LINES = 20
 """About so many lines a run prints where there is no terminal."""
 
-_REFRESH = 0.1  # seconds between two looks of the live line
+_REFRESH = 0.1  # seconds between two looks of the live lines
 _PATIENCE = 20.0  # seconds without a line after which the next epoch prints one
 
 
@@ -32,7 +32,7 @@ class Progress(Callback):
         self._steps_before = 0
 
     def on_fit_begin(self, run: "Run") -> None:
-        """Say what was cast, and open the live line on a terminal."""
+        """Say what was cast, and open the live lines on a terminal."""
         if self._console is None:
             from rich.console import Console
 
@@ -49,7 +49,7 @@ class Progress(Callback):
             self._live.start()
 
     def on_step_end(self, run: "Run", loss: float) -> None:
-        """Refresh the live line, ten times a second."""
+        """Refresh the live lines, ten times a second."""
         if self._live is None:
             return
         now = time.monotonic()
@@ -58,7 +58,7 @@ class Progress(Callback):
             self._live.update(self._bar(run, loss, now), refresh=True)
 
     def on_epoch_end(self, run: "Run", values: Mapping[str, float]) -> None:
-        """Print the epoch: all on a terminal's live line, about `LINES` of a whole run elsewhere."""
+        """Keep the epoch for the live lines; elsewhere print it, about `LINES` of a whole run."""
         self._text = "  ".join(f"{name} {shown(value)}" for name, value in values.items())
         if self._live is not None:
             return
@@ -70,7 +70,7 @@ class Progress(Callback):
             self._say(f"{self._place(run)}  {self._text}  {self._speed(run, now)}{left}")
 
     def on_fit_end(self, run: "Run") -> None:
-        """Close the live line and sum up."""
+        """Close the live lines and sum up."""
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -90,18 +90,23 @@ class Progress(Callback):
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _bar(self, run: "Run", loss: float, now: float) -> Any:
-        """The live line."""
+        """Two live lines, which fit into 80 columns: how far, and how good."""
+        from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
+        from rich.text import Text
 
-        line = Table.grid(padding=(0, 2))
+        far = Table.grid(padding=(0, 2))
+        for _ in range(4):
+            far.add_column(no_wrap=True)
         done = run.epoch * run.steps_per_epoch + run.step
-        bar = ProgressBar(total=run.plan.epochs * run.steps_per_epoch, completed=done, width=24)
-        best = f"best epoch {run.history.best_epoch}" if run.history.best_epoch else ""
-        time_left = f"at most {span(self._left(run, now))} left" if best else f"{span(self._left(run, now))} left"
-        text = self._text or f"loss {shown(loss)}"
-        line.add_row(self._place(run), bar, text, best, self._speed(run, now), time_left)
-        return line
+        bar = ProgressBar(total=run.plan.epochs * run.steps_per_epoch, completed=done, width=20)
+        best = run.history.best_epoch
+        most = "at most " if best else ""
+        far.add_row(self._place(run), bar, self._speed(run, now), f"{most}{span(self._left(run, now))} left")
+        good = self._text or f"loss {shown(loss)}"
+        note = f"  (best: epoch {best})" if best else ""
+        return Group(far, Text(f"{good}{note}", no_wrap=True, overflow="ellipsis"))
 
     @staticmethod
     def _place(run: "Run") -> str:
