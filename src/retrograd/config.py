@@ -61,13 +61,14 @@ def draw_float() -> np.dtype:
 @contextmanager
 def widened_defaults() -> Iterator[None]:
     """Within the context the default float is float64, but random numbers are drawn as they were outside."""
-    draw = _draw_float.set(draw_float())
-    token = _default_float.set(FLOAT64)
+    before, drawn = _default_float.get(), _draw_float.get()
     try:
+        _draw_float.set(draw_float())
+        _default_float.set(FLOAT64)
         yield
     finally:
-        _default_float.reset(token)
-        _draw_float.reset(draw)
+        _default_float.set(before)
+        _draw_float.set(drawn)
 
 
 def debugging() -> bool:

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+
 import retrograd as rg
 from retrograd.errors import DifferentiationError, RetrogradError, ShapeError, TracingError
 

@@ -436,12 +436,6 @@ def test_explain_leaves_cells_as_they_were(b, p):
     assert p.grad is None
 
 
-def test_trace_nan_leaves_cells_to_the_program(b):
-    with rg.trace_nan():
-        b.value = b + 1
-    same(b.value, np.array([2.0, 3.0]))
-
-
 # Overlays, which functional_call and replays use ----------------------------------------------------------------------
 
 

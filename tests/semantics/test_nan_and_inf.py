@@ -1,4 +1,4 @@
-"""NaN and infinities behave as IEEE says, eager and compiled; selection routes cotangents; ties; piecewise; trace_nan."""
+"""NaN and infinities behave as IEEE says, eager and compiled; selection routes cotangents; ties."""
 
 import numpy as np
 import pytest
@@ -126,25 +126,3 @@ def test_integer_powers_at_zero_differentiate_to_any_order(way):
 
 
 # piecewise and trace_nan ----------------------------------------------------------------------------------------------
-
-
-@ways
-def test_piecewise_has_the_gradient_people_expect(way):
-    def f(x):
-        return rg.piecewise(x, (x > 0, rg.sqrt), (x < -1, lambda v: rg.log(-v)), otherwise=lambda v: v * 0)
-
-    x = np.array([4.0, 0.0, -2.0, -0.5])
-    same(way(f)(x), np.array([2.0, 0.0, np.log(2.0), -0.0]))
-    same(way(rg.grad(lambda v: rg.sum(f(v))))(x), np.array([0.25, 0.0, -0.5, 0.0]))
-
-
-def test_trace_nan_stops_at_the_first_bad_value_forward():
-    with pytest.raises(rg.errors.RetrogradError, match=r"log.*test_nan_and_inf\.py"), rg.trace_nan():
-        rg.sum(rg.log(rg.tensor([1.0, -1.0])))
-    rg.log(rg.tensor([-1.0]))
-
-
-def test_trace_nan_stops_at_the_first_bad_value_backward():
-    x = rg.tensor([0.0, 1.0], requires_grad=True)
-    with pytest.raises(rg.errors.RetrogradError, match=r"sqrt.*test_nan_and_inf\.py"), rg.trace_nan():
-        rg.sum(rg.sqrt(x)).backward()

@@ -41,7 +41,7 @@ def test_two_threads_trace_and_call_at_once():
     for _ in range(20):
         jitted = rg.jit(lambda x, k: f(x, k))
         xs = [np.full((i % 3 + 1, 3), i / 7) for i in range(4)]
-        found = at_once(4, lambda i: [float(jitted(xs[i], float(k))) for k in range(5)])  # noqa: B023
+        found = at_once(4, lambda i: [float(jitted(xs[i], float(k))) for k in range(5)])
         for i, values in enumerate(found):
             assert values == [float(f(xs[i], float(k))) for k in range(5)]
         assert len(jitted.programs) == 3 * (1 if jitted.programs else 0)

@@ -23,7 +23,6 @@ from retrograd.core.sweep import Leaf
 from retrograd.core.types import ArrayType
 from retrograd.errors import CellError
 
-
 _lending = threading.Lock()  # held while a read lends, and while a commit looks at who has lent and writes
 
 

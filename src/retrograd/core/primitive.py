@@ -125,7 +125,7 @@ class Primitive:
         return iter(())
 
     def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
-        """Arguments at kinks, ties, infinities and the like, and the cotangents they get of ones: the choice made there."""
+        """Arguments at kinks, ties, infinities and the like, and the cotangents they get of ones: our choice there."""
         return iter(())
 
     def __repr__(self) -> str:

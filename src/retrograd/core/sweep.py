@@ -110,7 +110,7 @@ def sweep(
 
     while True:
         for parent, contribution in arrivals:
-            if parent is None or contribution is None:
+            if parent is None or contribution is None:  # type: ignore[redundant-expr] # parents of constants
                 continue
             entry = waiting.get(parent.order)
             if entry is None:

@@ -161,7 +161,7 @@ def explain(f: Callable[..., Any], *args: Any, check: bool = True, samples: int 
     >>> import retrograd as rg
     >>> explanation = rg.explain(lambda x: rg.sum(rg.tanh(x) ** 2), [0.05, 0.10])
     >>> explanation.gradient("x")
-    array([0.09966729, 0.19735597])
+    array([0.09966737, 0.19735584])
     """
     run = Run(f, args)
     recorder, outs = run.record()

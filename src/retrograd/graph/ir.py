@@ -123,4 +123,4 @@ def dependence(graph: Graph) -> list[frozenset[int]]:
             found.update(dict.fromkeys(e.outs, nothing.union(*sources)))
         known = [found[o] if isinstance(o, Var) else nothing for o in graph.outputs]
         graph.derived["dependence"] = known
-    return known  # type: ignore[no-any-return]
+    return known

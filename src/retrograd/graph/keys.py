@@ -151,7 +151,9 @@ def uses(f: Any) -> dict[str, Any]:
             return
         seen.add(id(plain))
         found[f"{path}code"] = plain.__code__
-        library = _is_library(plain.__code__)  # its globals stay; what a wrapper such as rg.grad(f) closes over does not
+        library = _is_library(
+            plain.__code__
+        )  # its globals stay; what a wrapper such as rg.grad(f) closes over does not
         for name, value in _captured(plain) if library else (*_globals(plain), *_captured(plain)):
             found[f"{path}{name}"] = value
             if function_of(value) is not None:

@@ -191,14 +191,14 @@ class Stage(Base):
     def last(self, cell: Cell) -> Any:
         """The value a cell ends with. One that comes round a loop is cut off there from what it was computed from.
 
-        That of a parameter is not: `grad` refuses a parameter that depends on its variable, and has to see that it does.
+        That of a parameter is not: `grad` refuses a parameter that depends on its variable, and has to see it.
         """
         value = self.cells[cell].value
         cut = self.body and not cell.requires_grad and isinstance(value, Box) and value.dtype.kind == "f"
         return self.perform(REGISTRY["stop_gradient"].of(), [value]) if cut else value
 
     def cut_off(self, result: Any) -> Any:
-        """A result whose tape ends in a value that a parameter got in here counts as swept: nothing outside leads there."""
+        """A result whose tape ends in a value that a parameter got in here counts as swept: nothing leads there."""
         inner = set(self.inner)
         if self.body:
             entries = [n for n in self.entries if self.cells[n.target].written]

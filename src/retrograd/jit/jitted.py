@@ -83,7 +83,7 @@ class Jitted:
         self.reasons: Counter[str] = Counter()
         self.retraces: list[str] = []
         code: CodeType | None = code_of(f)
-        shared = ({}, threading.RLock())
+        shared: tuple[dict[Any, list[Program]], Any] = ({}, threading.RLock())
         self.table, self.lock = _tables.setdefault((code, self.static), shared) if code is not None else shared
         self.last: Program | None = None
         if self.static:

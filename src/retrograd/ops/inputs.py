@@ -149,7 +149,7 @@ def promote(xs: Sequence[Any]) -> tuple[list[Any], bool]:
 
 
 def face(out: Any, weak: bool = False) -> Any:
-    """The public face of a result. (Of 0-d arrays NumPy's operators make scalars, and rules are written with them.)"""
+    """The public face of a result; rules are written with NumPy's operators, which make scalars of 0-d arrays."""
     if isinstance(out, Box):
         if weak:
             out.weak = True

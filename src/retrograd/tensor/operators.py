@@ -154,7 +154,9 @@ class Operators:
         array = self.numpy()
         if dtype is not None and array.dtype != dtype:
             if copy is False:
-                raise ValueError(f"a copy is needed to convert {array.dtype} to {np.dtype(dtype)}, and copy=False was given")
+                raise ValueError(
+                    f"a copy is needed to convert {array.dtype} to {np.dtype(dtype)}, and copy=False was given"
+                )
             return array.astype(dtype)
         return array.copy() if copy else array
 

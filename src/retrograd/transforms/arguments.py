@@ -37,7 +37,7 @@ def name_of(f: Any) -> str:
 
 def selected(argnums: int | Sequence[int], args: Sequence[Any], f: Any) -> list[int]:
     """The places of the arguments to differentiate with respect to."""
-    listed = list(argnums) if isinstance(argnums, (tuple, list)) else [argnums]
+    listed: list[Any] = list(argnums) if isinstance(argnums, (tuple, list)) else [argnums]
     for i in listed:
         if type(i) is not int:
             raise RetrogradError(f"argnums of {name_of(f)} must be an int or a tuple of them, not {argnums!r}")

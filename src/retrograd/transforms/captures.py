@@ -88,7 +88,7 @@ def rearranged(traced: Traced, inputs: Sequence[Any], types: Sequence[ArrayType]
         return Graph(new, traced.graph.equations, renamed)
 
     key = ("rearranged", tuple(inputs), tuple(types), tuple(o if isinstance(o, int) else id(o) for o in outputs))
-    return remembered(traced.graph, key, make)  # type: ignore[no-any-return]
+    return remembered(traced.graph, key, make)
 
 
 def among(cell: Any, cells: Sequence[Any]) -> bool:
@@ -204,7 +204,9 @@ def run_loop(prim: Primitive, operands: Sequence[Any], loop: LoopBody, n_before:
     n = len(loop.carried)
     if isinstance(base, Stage) and active is base and n:
         before = [(c, u.value) for c, u in base.cells.items() if u.written and not among(c, loop.carried)]
-        base.loops.append(LoopRecord(len(base.equations), before, loop.changes([("carry", n_before + i) for i in range(n)])))
+        base.loops.append(
+            LoopRecord(len(base.equations), before, loop.changes([("carry", n_before + i) for i in range(n)]))
+        )
     if not isinstance(base, Evaluate) or not n or _batches(active) or WATCH.get() is not None:
         return apply(prim, *operands)
     watch = Watch(frozenset({-1}))

@@ -80,7 +80,7 @@ class custom_vjp:  # noqa: N801 - used as a decorator
     ... def clipped_exp(x):
     ...     return rg.exp(rg.clip(x, max=10.0))
     >>> def forward(x):
-    ...     y = clipped_exp.f(x)                # the plain function
+    ...     y = clipped_exp.f(x)  # the plain function
     ...     return y, y  # the result, and what the rule needs
     >>> def backward(y, ct):
     ...     return (ct * y,)  # one cotangent for each argument

@@ -56,9 +56,7 @@ class _Linearised:
             if isinstance(o, Box) and o.owner is self.level and o.dtype.kind == "f"
         ]
         found = sweep([n for n, _ in live], [ct for _, ct in live], rule=backpropagate, keep=keep)
-        return [
-            face_like(zeros_for(b.value) if found.get(b.node) is None else found[b.node], b) for b in self.leaves
-        ]
+        return [face_like(zeros_for(b.value) if found.get(b.node) is None else found[b.node], b) for b in self.leaves]
 
     def trees(self, cotangents: list[Any]) -> list[Any]:
         """One tree per differentiated argument."""
