@@ -13,6 +13,7 @@ Array functions have NumPy's names, layers and optimisers PyTorch's (``rg.nn``, 
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import Any
 
 from retrograd.config import debug, default_dtype
@@ -112,6 +113,10 @@ from retrograd.transforms.gradients import no_grad
 from retrograd.transforms.vectorise import vmap
 
 __version__ = "0.1.0"
+
+# Infinities and NaN are values here, as IEEE says, and NumPy need not warn of those that our own modules compute. Its
+# warnings elsewhere stay as they are; to switch them off around every operation would cost more than the operation.
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"retrograd\.")
 
 _LAZY = {  # name -> module that has it; loaded at first use, so that `import retrograd` stays quick
     "nn": "retrograd.nn", "optim": "retrograd.optim", "train": "retrograd.train", "data": "retrograd.data",
