@@ -136,7 +136,7 @@ def test_an_interrupt_at_any_line_leaves_a_completed_iteration(name, lent):
         seen.add(pair.state())
         if not bomb.went_off:
             break
-        fuse += 1 if fuse < 25 else 13 if fuse < 250 else 97
+        fuse += 1 if fuse < 25 else 17 if fuse < 250 else 241
     assert fuse > 20
     assert seen <= allowed
     assert steps in seen

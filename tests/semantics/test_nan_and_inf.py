@@ -26,8 +26,8 @@ def _silent():
         yield
 
 
-UNARY = ["exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "absolute", "negative", "sign", "square", "isnan",
-         "isinf", "isfinite"]  # fmt: skip
+UNARY = ["exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "absolute", "negative", "sign", "square",
+         "isnan", "isinf", "isfinite"]  # fmt: skip
 BINARY = ["add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "less", "equal", "greater_equal",
           "not_equal"]  # fmt: skip
 

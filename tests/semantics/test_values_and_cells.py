@@ -95,7 +95,7 @@ def test_a_parameter_in_an_expression_reads_it():
     same(old, np.array([1, 2], "f"))
 
 
-@pytest.mark.parametrize(("value", "words"), [(np.ones(3, "f"), r"f32\[2\].*f32\[3\]"), (np.ones(2), "float32|astype")])
+@pytest.mark.parametrize("value, words", [(np.ones(3, "f"), r"f32\[2\].*f32\[3\]"), (np.ones(2), "float32|astype")])
 def test_assignment_checks_shape_and_dtype(value, words):
     p = rg.Parameter([1.0, 2.0], name="weight")
     with pytest.raises(CellError, match=words) as caught:
@@ -285,9 +285,7 @@ def test_two_programs_over_the_same_cells_interleave():
             return p.value
 
         first, second = compile_(first), compile_(second)
-        seen = []
-        for turn in "ababbaabab":
-            seen.append(first() if turn == "a" else second())
+        seen = [first() if turn == "a" else second() for turn in "ababbaabab"]
         return [np.array(v) for v in [*seen, p, q]]
 
     for a, b in zip(run(lambda f: f), run(rg.jit), strict=True):

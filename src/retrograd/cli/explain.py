@@ -9,8 +9,6 @@ from retrograd.errors import DataError, ModelError
 from retrograd.explain.network import files
 from retrograd.explain.network.compute import UPDATES
 from retrograd.explain.network.explanation import MOST_ROUNDS, explain_network
-from retrograd.train.files import write_whole
-from retrograd.train.trained_model import DESCRIPTION
 
 if TYPE_CHECKING:
     from retrograd.data import Table
@@ -80,6 +78,8 @@ def _known(name: str) -> None:
 
 def _write(network: str, path: Path) -> None:
     """Write a network's JSON where there is nothing yet."""
+    from retrograd.train.files import write_whole
+
     if network in files.BUILT_IN and not Path(network).exists():
         text = files.built_in_text(network)
     else:
@@ -98,7 +98,7 @@ def _of_model(folder: str, source: str | None, row: int) -> "Network":
     """The network of a trained model, with one row of a table."""
     from retrograd import data
     from retrograd.explain.network.sequential import network_of
-    from retrograd.train.trained_model import TrainedModel
+    from retrograd.train.trained_model import DESCRIPTION, TrainedModel
 
     if not (Path(folder) / DESCRIPTION).exists():
         raise ModelError(f"{folder!r} is no model folder: it has no {DESCRIPTION}")

@@ -19,7 +19,7 @@ TERMS = 5  # so many products are written out; the rest is summed up
 
 def explanation_text(e: Explanation, digits: int, most: int | None) -> str:
     """See `Explanation.text`."""
-    page = Page()
+    page = Page(widest=56)
     where = f" ({Path(e.line.file).name}:{e.line.number})" if e.line else ""
     page.title(f"{e.name}{where}, computed in float64", "=")
     if e.inputs:

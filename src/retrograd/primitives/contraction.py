@@ -72,6 +72,7 @@ class Affine(Primitive):
     """
 
     name, formula, derivative = "affine", "x @ W.T + b", "ct @ W,  ct.T @ x,  sum(ct)"
+    batches_exactly = False
     operands = ("x", "W", "b")
 
     def evaluate(self, x: Any, weight: Any, bias: Any) -> Any:

@@ -154,7 +154,9 @@ def batch(case: Case) -> None:
         stacked, each = _with_lanes(case, flags)
         axes = [0 if f else None for f in flags]
         what = f"vmap over arguments {[i for i, f in enumerate(flags) if f]} of {case}"
-        need_same(vmap(lambda *a: run(case.prim, a), axes)(*stacked), loop(lambda *a: run(case.prim, a), each), what)
+        need_alike(
+            case, vmap(lambda *a: run(case.prim, a), axes)(*stacked), loop(lambda *a: run(case.prim, a), each), what
+        )
         if not case.inputs or not any(flags[i] for i in case.floats):
             continue
         us = directions(case.values(case.inputs), 4)
@@ -169,8 +171,38 @@ def batch(case: Case) -> None:
             return tuple(jvp(_of_floats(inner, case), [a[i] for i in case.floats], vs)[1])
 
         if case.prim.reverse:
-            need_same(vmap(pulled, axes)(*stacked), loop(pulled, each), f"vjp under {what}")
-        need_same(vmap(pushed, axes)(*stacked), loop(pushed, each), f"jvp under {what}")
+            need_alike(case, vmap(pulled, axes)(*stacked), loop(pulled, each), f"vjp under {what}")
+        need_alike(case, vmap(pushed, axes)(*stacked), loop(pushed, each), f"jvp under {what}")
+
+
+def nested_batch(case: Case) -> None:
+    """Vmap of vmap is two loops, bit for bit, whichever arguments have lanes of either; so is the pullback under it."""
+    if case.prim.draws or not case.args:
+        return
+    choices = list(_selections(case))[:6]
+    for outer, inner in product(choices, choices):
+        drawn = [[case.again(1 + LANES * i + j) for j in range(LANES)] for i in range(2)]
+        full: list[Any] = []
+        for n, (f, g) in enumerate(zip(outer, inner, strict=True)):
+            lanes = [[c.args[n] for c in row[: LANES if g else 1]] for row in drawn[: 2 if f else 1]]
+            stacked = np.array(lanes) if f or g else case.args[n]
+            full.append(stacked if f == g else stacked[:, 0] if f else stacked[0])
+        us = directions(case.values(case.inputs), 4)
+
+        def pulled(*a: Any, us: Any = us) -> Arrays:
+            return tuple(vjp(_of_floats(Case(case.prim, a), case), *[a[i] for i in case.floats])[1](us))
+
+        def value(*a: Any) -> Arrays:
+            return run(case.prim, a)
+
+        functions = [value, pulled] if case.inputs and case.prim.reverse else [value]
+        for function in functions:
+            axes_out, axes_in = ([0 if b else None for b in flags] for flags in (outer, inner))
+            found = vmap(lambda *a, f=function, axes=axes_in: vmap(f, axes)(*a), axes_out)(*full)
+            rows = [[a[i] if b else a for a, b in zip(full, outer, strict=True)] for i in range(2)]
+            each = [[[a[j] if b else a for a, b in zip(row, inner, strict=True)] for j in range(LANES)] for row in rows]
+            wanted = [np.stack(c) for c in zip(*[loop(function, row) for row in each], strict=True)]
+            need_alike(case, found, wanted, f"{function.__name__} under vmap of vmap over {outer} and {inner}, {case}")
 
 
 def _of_floats(inner: Case, like: Case) -> Any:
@@ -183,6 +215,15 @@ def _of_floats(inner: Case, like: Case) -> Any:
         return differentiable(inner.prim, run(inner.prim, found))
 
     return f
+
+
+def need_alike(case: Case, found: Sequence[Any], wanted: Sequence[Any], what: str) -> None:
+    """Equal bit for bit, or as far as BLAS adds up in another order."""
+    if case.prim.batches_exactly:
+        need_same(found, wanted, what)
+        return
+    for f, w in zip(found, wanted, strict=True):
+        need_close(f, w, 1e-14, what)
 
 
 def loop(f: Any, each: Sequence[Sequence[Any]]) -> list[np.ndarray]:

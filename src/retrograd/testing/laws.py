@@ -23,6 +23,7 @@ LAWS: dict[str, Law] = {
     "record": execution_laws.record,
     "kept": execution_laws.kept,
     "batch": execution_laws.batch,
+    "nested batch": execution_laws.nested_batch,
     "empty": execution_laws.empty,
     "staged": execution_laws.staged,
     "unmutated": execution_laws.unmutated,
@@ -48,7 +49,7 @@ def laws_of(prim: Primitive) -> list[str]:
             continue
         if name == "repeated" and not any(len(case.floats) > 1 for case in cases_of(prim)):
             continue
-        if name in ("batch", "empty") and (prim.draws or not any(case.args for case in cases_of(prim))):
+        if name in ("batch", "nested batch", "empty") and (prim.draws or not any(case.args for case in cases_of(prim))):
             continue
         if name == "dtype" and prim.residuals is not None:
             continue
