@@ -226,3 +226,30 @@ def test_reverse_through_an_unbounded_loop_says_what_to_do():
             road()
         assert current() is EVALUATE
     np.testing.assert_array_equal(rg.jvp(loop, (X,), (X,))[1], 4 * X)
+
+
+# Keys -----------------------------------------------------------------------------------------------------------------
+
+WRAPPERS = [rg.grad, rg.vmap, rg.checkpoint, rg.value_and_grad, rg.jacobian, rg.hessian, rg.jit]
+
+
+@pytest.mark.parametrize("transform", WRAPPERS)
+def test_a_jitted_transform_of_another_function_is_another_program(transform):
+    """The wrappers that a transform makes share one code object; what they close over tells them apart."""
+
+    def scaled(f, factor):
+        return transform(lambda x: rg.sum(f(x)) * factor)
+
+    functions = [(f, factor) for f in (rg.sin, rg.exp, lambda v: v * v) for factor in (1.0, 2.0, 3.0)]
+    for f, factor in functions + functions:
+        found, wanted = (g(X) for g in (rg.jit(scaled(f, factor)), scaled(f, factor)))
+        assert str(found) == str(wanted)
+
+
+def test_what_a_transform_was_told_is_part_of_the_program():
+    f = lambda x, y: rg.sum(x * y * y)
+    for place, wanted in ((0, X * X), (1, 2 * X * X)):
+        np.testing.assert_array_equal(rg.jit(rg.grad(f, argnums=place))(X, X), wanted)
+    table = np.arange(4.0).reshape(2, 2)
+    for axis, wanted in ((0, [1.0, 5.0]), (1, [2.0, 4.0])):
+        np.testing.assert_array_equal(rg.jit(rg.vmap(lambda row: rg.sum(row), in_axes=axis))(table), wanted)

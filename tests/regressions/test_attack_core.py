@@ -123,3 +123,28 @@ def test_a_number_in_an_f_string():
 
 def test_linspace_between_tensors():
     same(rg.linspace(rg.tensor(0.0), rg.tensor(1.0), 3), np.array([0.0, 0.5, 1.0], np.float32))
+
+
+ON_SCALARS = {
+    "sum": rg.sum, "mean": rg.mean, "var": rg.var, "max": rg.max, "logsumexp": rg.logsumexp, "transpose": rg.transpose,
+    "flip": rg.flip, "reshape": lambda x: rg.reshape(x, (1,)), "stack": lambda x: rg.stack([x, x]),
+    "where": lambda x: rg.where(True, x, x), "less": lambda x: rg.less(x, x),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("scalar", [1, 2.5])
+@pytest.mark.parametrize("f", ON_SCALARS.values(), ids=ON_SCALARS.keys())
+def test_a_python_scalar_is_an_array_in_traced_code_too(f, scalar):
+    expected = f(scalar)
+    for found in (rg.jit(lambda: f(scalar))(), rg.jit(lambda x: f(x))(scalar)):
+        same(found, expected)
+    same(rg.scan(lambda c, _: (c, f(scalar)), 0.0, length=1)[1][0], expected)
+
+
+def test_a_comparison_of_scalars_is_not_weak():
+    assert not rg.less(1.0, 2.0).weak
+    assert not rg.jit(lambda x, y: rg.less(x, y))(1.0, 2.0).weak
+
+
+def test_one_hot_of_a_label_in_traced_code():
+    same(rg.jit(lambda: rg.one_hot(1, 3))(), rg.one_hot(1, 3))

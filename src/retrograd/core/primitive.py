@@ -32,6 +32,7 @@ class Primitive:
     differentiable_outputs: Sequence[bool] | None = None  # of several outputs, which; None: all of floating dtype
     linear: Any = ()  # the arguments it is linear in, one at a time (a product is, in both)
     residuals: Any = None  # primitives made of graphs: (level, values, parents) -> (outputs, what is kept)
+    takes_scalars: ClassVar[bool] = False  # arguments may be Python scalars, which have no shape and no axes
     batches_exactly: ClassVar[bool] = True  # False: lanes become rows of one product, which BLAS sums in another order
     draws: bool = False  # takes from a generator: lanes differ even where no argument does
     formula: ClassVar[str] = ""  # y = ...

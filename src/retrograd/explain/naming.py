@@ -10,11 +10,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from types import CodeType, FrameType, FunctionType, MethodType
+from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from retrograd.core.source import _PACKAGE, Line
 from retrograd.core.tree import flatten
 
+_NUMPY = str(Path(np.__file__).parent)  # np.sin(tensor) comes by here
 Span = tuple[int | None, int | None, int | None, int | None]
 
 
@@ -40,7 +44,7 @@ def call_site() -> tuple[Site | None, Any]:
     entry = frame = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if not file.startswith((_PACKAGE, "<frozen")) and "/numpy/" not in file:
+        if not file.startswith((_PACKAGE, _NUMPY, "<frozen")):
             return _site(frame, file), entry
         entry, frame = frame, frame.f_back  # type: ignore[assignment]
     return None, None
@@ -105,9 +109,9 @@ def target_of_line(text: str) -> str:
 
 
 def argument_names(f: Callable[..., Any], count: int) -> list[str]:
-    """What `f` calls its positional arguments."""
+    """What `f`, or the forward pass of a model, calls its positional arguments."""
     try:
-        parameters = list(inspect.signature(f).parameters.values())
+        parameters = list(inspect.signature(getattr(f, "forward", f)).parameters.values())
     except (TypeError, ValueError):
         parameters = []
     names: list[str] = []

@@ -13,6 +13,7 @@ from retrograd.core.cells import Cell
 from retrograd.core.dispatch import Interpreter
 from retrograd.core.source import Line
 from retrograd.core.tree import flatten, unflatten
+from retrograd.core.types import check_dtype
 from retrograd.errors import RetrogradError
 from retrograd.explain import backward, naming
 from retrograd.explain.differences import compare
@@ -138,7 +139,7 @@ def _numbers(leaf: Any) -> np.ndarray | None:
     if isinstance(leaf, Box):
         return np.array(wide(leaf.value))
     if isinstance(leaf, np.ndarray | np.generic):
-        return np.array(wide(leaf))
+        return np.array(wide(np.asarray(leaf, check_dtype(leaf.dtype))))
     return np.asarray(leaf) if type(leaf) is float else None
 
 

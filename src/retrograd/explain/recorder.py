@@ -119,10 +119,10 @@ class Recorder(Widened):
 
     def _known_by_content(self, array: np.ndarray) -> str:
         """The name of an array outside that holds the same: arrays are copied on their way in."""
-        for name, outside in self.arrays:
-            if outside.shape == array.shape and array.shape and np.array_equal(outside, array):
-                return name
-        return ""
+        if not array.shape:
+            return ""
+        names = [name for name, x in self.arrays if x.shape == array.shape and np.array_equal(x, array)]
+        return names[0] if len(names) == 1 else ""
 
     # Operations ---------------------------------------------------------------------------------------------------
 

@@ -129,6 +129,8 @@ class Stage(Base):
         if self.closed:
             raise escaped(box(None, self))
         operands = tuple(self.operand(a) for a in args)
+        if not prim.takes_scalars:
+            operands = tuple(map(with_axes, operands))
         inferred = prim.infer(*[o.type for o in operands])
         types = inferred if prim.multi else (inferred,)
         outs = tuple(Var(t) for t in types)
@@ -270,6 +272,13 @@ class Stage(Base):
         operands = tuple(self.operand(o) for o in outputs)
         self.closed = True
         return Graph(tuple(self.inputs), tuple(self.equations), operands)
+
+
+def with_axes(operand: Operand) -> Operand:
+    """A Python scalar as a 0-d array; any other operand as it is."""
+    if isinstance(operand, Literal) and operand.type.weak:
+        return Literal(np.asarray(operand.value, operand.type.dtype), operand.type.strong())
+    return operand
 
 
 def peek(level: Interpreter, cell: Cell) -> ArrayType | None:

@@ -296,6 +296,7 @@ class Convert(ByShape):
 
     dtype: np.dtype
     name, formula, derivative = "convert", "x.astype(dtype)", "ct.astype(x.dtype)"
+    takes_scalars = True
     linear = (0,)
 
     @classmethod

@@ -100,6 +100,7 @@ class Pointwise(Primitive):
     returns: ClassVar[str] = "same"  # the dtype of the output: "same" as the arguments, or "bool"
     takes: ClassVar[str] = "biuf"  # the kinds of dtype it has a meaning for
     routed: ClassVar[bool] = False
+    takes_scalars = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -155,7 +156,8 @@ class Pointwise(Primitive):
         if dtype.kind not in self.takes:
             raise DTypeError(f"{self.name} has no meaning for {dtype}: convert with .astype first")
         shape = broadcast_shapes(*[t.shape for t in types])
-        return ArrayType(shape, BOOL if self.returns == "bool" else dtype, weak and not shape)
+        boolean = self.returns == "bool"
+        return ArrayType(shape, BOOL if boolean else dtype, weak and not shape and not boolean)
 
     def pullback(self, k: Any, ct: Any, args: Sequence[Any], out: Any, needs: Sequence[Any]) -> Sequence[Any]:
         if self.routed:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.errors import DifferentiationError, EscapedTracer, RetrogradError, TracingError
+from retrograd.errors import DifferentiationError, EscapedTracer, RetrogradError, TracingError, UnsupportedDtype
 from retrograd.primitives.catalogue import catalogue
 from retrograd.testing import cases_of
 from tests.composition.programs import POINT, PROGRAMS
@@ -246,6 +246,19 @@ def test_a_model_with_dropout_and_data_in_float32():
     assert all(c.agrees for g in explanation.gradients for c in g.checks)
 
 
+def test_a_model_itself():
+    model = rg.nn.Sequential(rg.nn.Linear(2, 1), rg.nn.Sigmoid())
+    explanation = rg.explain(model, [[0.5, -1.0]])
+    assert explanation.inputs[0].kind == "argument" and explanation.gradient("0.bias").shape == (1,)
+    assert str(explanation).startswith("Sequential")
+
+
+def test_constants_take_the_name_of_an_array_outside_if_only_one_holds_the_same():
+    matrix, one, other = np.array([[1.0, 2.0]]), np.zeros(2), np.zeros(2)
+    explanation = rg.explain(lambda x: rg.sum(matrix * x) + rg.sum(one * x) + rg.sum(other * x), [1.0, 2.0])
+    assert [v.name for v in explanation.inputs] == ["x", "matrix", "c", "c_2"]
+
+
 def test_assignments_are_thrown_away():
     count = rg.Buffer([0.0])
 
@@ -373,6 +386,11 @@ def test_backward_inside_names_the_functional_form():
     with pytest.raises(DifferentiationError, match=r"rg\.grad"):
         rg.explain(step, [1.0])
     assert w.grad is None
+
+
+def test_complex_numbers_are_refused():
+    with pytest.raises(UnsupportedDtype):
+        rg.explain(rg.sum, np.array([1j]))
 
 
 def test_explain_inside_a_transform_needs_numbers():
