@@ -110,7 +110,7 @@ def settle(v: Value | None, at: Place) -> None:
 
 
 def _largest(array: np.ndarray) -> Place:
-    if not array.size:
+    if not array.shape or not array.size:
         return ()
     sizes = np.nan_to_num(np.abs(np.asarray(array, np.float64)), nan=np.inf)
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(sizes)), array.shape))

@@ -9,8 +9,8 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from types import CodeType, FrameType, FunctionType, MethodType
 from pathlib import Path
+from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -49,6 +49,7 @@ class Recorder(Widened):
         ] = {}  # borders: inside, the block, which argument (or -1)
         self.values: dict[int, Value] = {}  # id of the array -> the value; arrays are never shared between values
         self.names: set[str] = set()
+        self._counts: dict[str, int] = {}  # name -> the number that the last value of this name got
         self._blocks: list[tuple[str, list[Step]]] = [("", self.steps)]
         self._last: tuple[Any, Step | None] = (None, None)
         self._line: Any = None
@@ -59,9 +60,12 @@ class Recorder(Widened):
 
     def unique(self, name: str) -> str:
         """`name`, or with a number behind it if something else has it."""
-        found, n = name, 1
-        while found in self.names:
-            n += 1
+        found = name
+        if name in self.names:
+            n = self._counts.get(name, 2)
+            while f"{name}_{n}" in self.names:
+                n += 1
+            self._counts[name] = n
             found = f"{name}_{n}"
         self.names.add(found)
         return found

@@ -108,7 +108,8 @@ def recorded(case: Case, cotangents: Sequence[Any], create_graph: bool = False) 
     """The gradients by `Tensor.backward`, None where there is none."""
     leaves = [leaf(np.array(x)) for x in case.inputs]
     outs = differentiable(case.prim, run(case.prim, case.merged(leaves)))
-    terms = [_sum(face(o) * ct) for o, ct in zip(outs, cotangents, strict=True) if getattr(o, "node", None) is not None]
+    pairs = [(o, ct) for o, ct in zip(outs, cotangents, strict=True) if ct is not None]
+    terms = [_sum(face(o) * ct) for o, ct in pairs if getattr(o, "node", None) is not None]
     if terms:
         total = terms[0]
         for t in terms[1:]:
@@ -128,6 +129,13 @@ def record(case: Case) -> None:
         found = recorded(case, cotangents, create_graph)
         zeroed = [np.zeros_like(x) if g is None else g for g, x in zip(found, case.inputs, strict=True)]
         need_same(zeroed, wanted, f"backward(create_graph={create_graph}) and vjp, {case}")
+    for j in range(len(outs) if len(outs) > 1 else 0):  # from one output alone: nothing arrives at the others
+        alone = [None if i != j else ct for i, ct in enumerate(cotangents)]
+        full = [np.zeros(o.shape, o.dtype) if i != j else cotangents[j] for i, o in enumerate(outs)]
+        found = recorded(case, alone)
+        zeroed = [np.zeros_like(x) if g is None else g for g, x in zip(found, case.inputs, strict=True)]
+        for z, w in zip(zeroed, pull(tuple(full)), strict=True):
+            need_close(z, w, 1e-14, f"backward from output {j} alone, {case}")
 
 
 def _selections(case: Case) -> Iterator[tuple[bool, ...]]:
