@@ -47,7 +47,7 @@ def test_two_threads_trace_and_call_at_once():
         assert len(jitted.programs) == 3 * (1 if jitted.programs else 0)
         from retrograd.jit import jitted as module
 
-        module._tables.clear()
+        module._recent.clear()
 
 
 def test_one_program_for_threads_that_ask_at_once():

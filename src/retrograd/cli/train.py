@@ -48,7 +48,9 @@ COUNT, SHARE = click.IntRange(min=1), Number(0, 1, open_high=True)
 @click.option("--optimizer", type=click.Choice(OPTIMIZERS), default=DEFAULT.optimizer, help="How weights are changed.")
 @click.option("--lr", type=Number(0, open_low=True), default=DEFAULT.lr, help="The learning rate.")
 @click.option("--weight-decay", type=Number(0), default=DEFAULT.weight_decay, help="How weights are drawn to zero.")
-@click.option("--batch-size", metavar="N", type=COUNT, help="Rows in a step; by default 32 to 256, by the number of rows.")
+@click.option(
+    "--batch-size", metavar="N", type=COUNT, help="Rows in a step; by default 32 to 256, by the number of rows."
+)
 @click.pass_context
 def train(ctx: click.Context, /, **options: Any) -> int:
     """Train a network on a table, and save it.

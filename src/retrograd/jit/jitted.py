@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 import threading
 import warnings
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from types import CodeType
 from typing import Any
+from weakref import WeakValueDictionary
 
 from retrograd.config import debugging, default_float, draw_float
 from retrograd.core.box import Box
@@ -27,13 +28,22 @@ from retrograd.transforms.arguments import flat_arrays, name_of
 from retrograd.transforms.gradients import NoGrad
 
 RETRACES_BEFORE_WARNING = 8
+MOST_PROGRAMS = 128  # kept for one code object
 
-Table = dict[Any, list["Program"]]  # key -> programs
-_tables: dict[Any, tuple[Table, Any]] = {}  # code object and options -> programs, and the lock under which one is added
+_tables: WeakValueDictionary[Any, Shelf] = WeakValueDictionary()  # code object and options -> programs
+_recent: deque[Shelf] = deque(maxlen=64)  # kept although their functions are gone: a lambda in a loop comes again
 
 
 class RetraceWarning(UserWarning):
     """A jitted function keeps being traced again for the same reason."""
+
+
+class Shelf:
+    """The programs of one code object, shared by the functions that have it; gone some time after the last of them."""
+
+    def __init__(self) -> None:
+        self.programs: dict[Key, list[Program]] = {}
+        self.lock = threading.RLock()  # one program is added at a time
 
 
 class Key:
@@ -83,8 +93,10 @@ class Jitted:
         self.reasons: Counter[str] = Counter()
         self.retraces: list[str] = []
         code: CodeType | None = code_of(f)
-        shared: tuple[dict[Any, list[Program]], Any] = ({}, threading.RLock())
-        self.table, self.lock = _tables.setdefault((code, self.static), shared) if code is not None else shared
+        self.shelf = Shelf() if code is None else _tables.setdefault((code, self.static), Shelf())
+        if self.shelf not in _recent:
+            _recent.append(self.shelf)
+        self.table, self.lock = self.shelf.programs, self.shelf.lock
         self.last: Program | None = None
         if self.static:
             unknown = set(static) - set(inspect.signature(f).parameters)
@@ -141,6 +153,8 @@ class Jitted:
             self._explain_retrace(key)
             program = self._traced(leaves, structure, places, values)
             if program.traced.keepable:
+                if len(self.table) >= MOST_PROGRAMS:  # the oldest goes: keys that never come back must not pile up
+                    del self.table[next(iter(self.table))]
                 self.table.setdefault(key, []).append(program)
             return program
 

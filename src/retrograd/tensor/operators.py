@@ -41,16 +41,16 @@ class Operators:
         return binary(MULTIPLY, other, self) if _fits(other) else NotImplemented
 
     def __truediv__(self, other: Any) -> Any:
-        return arithmetic.divide(self, other)
+        return arithmetic.divide(self, other) if _fits(other) else NotImplemented
 
     def __rtruediv__(self, other: Any) -> Any:
-        return arithmetic.divide(other, self)
+        return arithmetic.divide(other, self) if _fits(other) else NotImplemented
 
     def __pow__(self, other: Any) -> Any:
-        return arithmetic.power(self, other)
+        return arithmetic.power(self, other) if _fits(other) else NotImplemented
 
     def __rpow__(self, other: Any) -> Any:
-        return arithmetic.power(other, self)
+        return arithmetic.power(other, self) if _fits(other) else NotImplemented
 
     def __matmul__(self, other: Any) -> Any:
         return linear_algebra.matmul(self, other)
@@ -68,22 +68,22 @@ class Operators:
         return arithmetic.absolute(self)
 
     def __eq__(self, other: object) -> Any:
-        return arithmetic.equal(self, other)
+        return arithmetic.equal(self, other) if _fits(other) else NotImplemented
 
     def __ne__(self, other: object) -> Any:
-        return arithmetic.not_equal(self, other)
+        return arithmetic.not_equal(self, other) if _fits(other) else NotImplemented
 
     def __lt__(self, other: Any) -> Any:
-        return arithmetic.less(self, other)
+        return arithmetic.less(self, other) if _fits(other) else NotImplemented
 
     def __le__(self, other: Any) -> Any:
-        return arithmetic.less_equal(self, other)
+        return arithmetic.less_equal(self, other) if _fits(other) else NotImplemented
 
     def __gt__(self, other: Any) -> Any:
-        return arithmetic.greater(self, other)
+        return arithmetic.greater(self, other) if _fits(other) else NotImplemented
 
     def __ge__(self, other: Any) -> Any:
-        return arithmetic.greater_equal(self, other)
+        return arithmetic.greater_equal(self, other) if _fits(other) else NotImplemented
 
     def __and__(self, other: Any) -> Any:
         return arithmetic.logical_and(_boolean(self), _boolean(other))

@@ -178,6 +178,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         raise RetrogradError("jvp takes tuples: rg.jvp(f, (x,), (v,))")
     level = Forward(current())
     values, structure = flat_arrays(list(primals), f"the arguments of {name_of(f)}")
+    need_floats(values, "jvp", f)
     directions = flatten_like(structure, list(tangents), "tangents")
     boxes = [
         level.dual(v, _matching(t, v) if v.dtype.kind == "f" else None) for v, t in zip(values, directions, strict=True)
