@@ -339,3 +339,17 @@ def test_backward_inside_a_transform_names_the_functional_form(transform, inside
     with pytest.raises(DifferentiationError, match=r"rg\.grad|value_and_grad"):
         transform(lambda x: x * x + inner())
     assert p.grad is None
+
+
+@pytest.mark.parametrize("around", [lambda f: f, rg.jit], ids=["eager", "jit"])
+def test_a_leaf_made_inside_a_trace_is_new_each_time(around):
+    def body(i, total):
+        leaf = rg.tensor([1.0], requires_grad=True)
+        rg.sum(leaf * leaf * 2.0).backward()
+        return total + leaf.grad
+
+    def loop(start):
+        return rg.fori_loop(0, 3, body, start)
+
+    for _ in range(2):
+        assert around(loop)(rg.tensor([0.0])).tolist() == [12.0]

@@ -34,6 +34,7 @@ class CellUse:
     absent: bool = False  # read while absent at entry
     value: Any = None
     written: bool = False
+    local: bool = False  # made inside the trace
     seen: Any = None  # what a read after an assignment gives
     guard: Any = None  # written only where this boolean holds
     flag: Cell | None = None  # in a loop body: holds whether any iteration so far has written
@@ -248,6 +249,10 @@ class Stage(Base):
             self.cells[cell].guard = self.strip(only_if)
         elif old is not None:
             raise CellError(f"{cell.name} would be set to None only sometimes; assign a value, or None always")
+
+    def make_local(self, cell: Cell) -> None:
+        """`cell` was made inside the trace: it begins absent here, and nobody outside will see it."""
+        self.cells[cell] = CellUse(local=True)
 
     def accumulate_into(self, cell: Cell, type: ArrayType) -> None:
         """Before a `.grad` that is absent at entry of a loop body is added to: it comes round, zeros at first."""

@@ -144,7 +144,7 @@ def trace(
                         f"{cell.name} has no value where {name} begins and has one after an iteration, so the second "
                         "iteration would not be like the first, which was traced: assign it before the loop"
                     )
-                if use.written:
+                if use.written and not use.local:
                     (cleared if use.value is None else written).append(cell)
             guarded = [c for c in written if stage.cells[c].guard is not None]
             lasts = [stage.last(c) for c in written]

@@ -8,10 +8,11 @@ import numpy as np
 
 from retrograd.core.box import Box, set_face
 from retrograd.core.cells import Cell
-from retrograd.core.dispatch import current
+from retrograd.core.dispatch import current, lowest
 from retrograd.core.sweep import Leaf
 from retrograd.core.types import ArrayType, check_dtype
 from retrograd.errors import CellError, DifferentiationError, UnsupportedDtype
+from retrograd.graph.stage import Stage
 from retrograd.ops.inputs import from_outside, value_of
 from retrograd.tensor.backward import backward
 from retrograd.tensor.operators import Operators
@@ -142,6 +143,10 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
 def leaf(array: np.ndarray) -> Tensor:
     """A tensor that requires gradients, with a cell for them."""
     cell = Cell(array, name="tensor", requires_grad=True)
+    base = lowest(current())
+    if isinstance(base, Stage):  # made inside a trace: a leaf of that trace, and new in every iteration of a loop
+        base.make_local(cell.grad_cell)
+        return Tensor(base.capture(array).value, base, Leaf(cell))
     return Tensor(array, None, Leaf(cell))
 
 
