@@ -10,7 +10,6 @@ import numpy as np
 
 from retrograd import data
 from retrograd.cli.report import counted, score_line
-from retrograd.cli.threads import threads_for
 from retrograd.errors import DataError
 from retrograd.train.files import write_whole
 from retrograd.train.tabular import scored
@@ -37,8 +36,7 @@ def predict(model: str, source: str, out: str | None) -> None:
         _check_file(Path(out), source)
     notes = list(table.notes)
     inputs = trained.preprocessor.transform(table.frame, notes)
-    with threads_for(trained.widths):
-        outputs = trained.outputs(inputs)
+    outputs = trained.outputs(inputs)
     text = csv_of(trained, outputs)
     if out is None:
         click.echo(text, nl=False)

@@ -11,7 +11,6 @@ from retrograd import data
 from retrograd.cli.main import INTERRUPTED
 from retrograd.cli.parameters import Number, Widths
 from retrograd.cli.report import counted, report_of
-from retrograd.cli.threads import threads_for
 from retrograd.errors import ModelError, RetrogradError, TrainingDiverged
 from retrograd.train.tabular import ACTIVATIONS, OPTIMIZERS, Outcome, Settings, train_table
 from retrograd.train.trained_model import refuse_to_replace
@@ -71,10 +70,8 @@ def train(ctx: click.Context, /, **options: Any) -> int:
         check_writable(Path(out), force=force)
     prepared = data.prepare(table, task=task, validation=validation, test=test, seed=settings.seed)
     click.echo("\n".join(prepared.notes))
-    widths = (prepared.x.shape[1], *settings.hidden, len(prepared.preprocessor.classes) or 1)
     try:
-        with threads_for(widths):
-            outcome = train_table(prepared, settings, source=table.name)
+        outcome = train_table(prepared, settings, source=table.name)
     except TrainingDiverged as error:
         raise RetrogradError(f"{error}. Nothing was saved; try --lr {min(settings.lr / 10, DEFAULT.lr):g}") from error
     click.echo(report_of(outcome))

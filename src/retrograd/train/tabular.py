@@ -13,6 +13,7 @@ from retrograd.ops.random import Generator
 from retrograd.train import metrics
 from retrograd.train.callbacks import Callback
 from retrograd.train.history import History
+from retrograd.train.threads import threads_for
 from retrograd.train.trained_model import TrainedModel, digest
 from retrograd.train.trainer import Trainer
 
@@ -26,7 +27,7 @@ MOMENTUM = 0.9  # of sgd
 
 @dataclass(frozen=True)
 class Settings:
-    """What can be chosen. The defaults were chosen without the test rows: `docs/decisions/0003-training.md`.
+    """What can be chosen. The defaults were chosen without the test rows: `docs/decisions/0005-training.md`.
 
     Attributes:
         hidden: the width of each hidden layer; none makes the model linear.
@@ -118,16 +119,17 @@ def train_table(
     )
     batch_size = settings.batch_size or batch_for(len(rows.train))
     held = (x[rows.validation], y[rows.validation]) if len(rows.validation) else None
-    history = trainer.fit(
-        x[rows.train],
-        y[rows.train],
-        settings.epochs,
-        batch_size=batch_size,
-        validation=held,
-        early_stopping=settings.patience if held is not None else None,
-        progress=progress,
-    )
-    outputs = trainer.predict(x)
+    with threads_for((x.shape[1], *settings.hidden, len(classes) or 1)):
+        history = trainer.fit(
+            x[rows.train],
+            y[rows.train],
+            settings.epochs,
+            batch_size=batch_size,
+            validation=held,
+            early_stopping=settings.patience if held is not None else None,
+            progress=progress,
+        )
+        outputs = trainer.predict(x)
     record = {"source": source, **asdict(settings), "batch_size": batch_size}
     return _measured(prepared, model, outputs, history, record)
 

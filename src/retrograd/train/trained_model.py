@@ -21,6 +21,7 @@ from retrograd.train.files import is_taken, new_folder
 from retrograd.train.forward import outputs_of
 from retrograd.train.history import History
 from retrograd.train.metrics import predicted_classes
+from retrograd.train.threads import threads_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +50,8 @@ class TrainedModel:
 
     def outputs(self, inputs: np.ndarray) -> np.ndarray:
         """The network's outputs for what `Preprocessor.transform` gives; see `Trainer.predict`."""
-        return outputs_of(self.network, inputs.astype(dtype_of_model(self.network)))
+        with threads_for(self.widths):  # as in training: with other threads BLAS rounds otherwise
+            return outputs_of(self.network, inputs.astype(dtype_of_model(self.network)))
 
     def predict(self, features: "pd.DataFrame") -> np.ndarray:
         """Labels in their own type, or amounts in their own unit, one for each row of a table."""

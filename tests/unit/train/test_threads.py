@@ -2,7 +2,7 @@
 
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from retrograd.cli.threads import threads_for
+from retrograd.train.threads import threads_for
 
 
 def threads():

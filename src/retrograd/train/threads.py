@@ -1,4 +1,4 @@
-"""How many threads NumPy's BLAS may use in our own process.
+"""How many threads NumPy's BLAS may use while a table's network is trained or predicts.
 
 Small products get slower with every thread: on two busy cores a training step of 64-256-10 took 1.5 ms with one thread
 and 20 ms with two. The rule looks at the network alone, so that training and predicting round alike.
