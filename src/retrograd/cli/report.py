@@ -27,14 +27,23 @@ def score_line(scores: dict[str, float], target: str) -> str:
     """`accuracy 97.22%`, or `R2 0.4620, RMSE 54.12 in the unit of 'target'`."""
     if "accuracy" in scores:
         return f"accuracy {scores['accuracy']:.2%}"
-    return f"R2 {scores['r2']:.4f}, RMSE {scores['rmse']:.4g} in the unit of {target!r}"
+    return f"R2 {scores['r2']:.4f}, RMSE {amount(scores['rmse'])} in the unit of {target!r}"
+
+
+def amount(value: float) -> str:
+    """Four figures, as people write them.
+
+    >>> amount(54.1234), amount(25774.5), amount(1.5e12)
+    ('54.12', '25,770', '1.5e+12')
+    """
+    return f"{float(f'{value:.4g}'):,.0f}" if 1e3 <= value < 1e9 else f"{value:.4g}"
 
 
 def _floor(outcome: Outcome) -> str:
     """What a model that has learned nothing would reach."""
     if "accuracy" in outcome.baseline:
         return f"the most frequent class alone: {outcome.baseline['accuracy']:.2%}"
-    return f"the mean alone: RMSE {outcome.baseline['rmse']:.4g}"
+    return f"the mean alone: RMSE {amount(outcome.baseline['rmse'])}"
 
 
 def matrix_lines(labels: list[str], matrix: np.ndarray) -> list[str]:

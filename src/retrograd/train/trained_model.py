@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retrograd.data import Preprocessor
+from retrograd.data._wording import nearest
 from retrograd.errors import ModelError
 from retrograd.train.architecture import build, describe, widths
 from retrograd.train.door import dtype_of_model
@@ -171,7 +172,10 @@ def _read_description(path: Path) -> dict[str, Any]:
     """The JSON of a folder, its format checked."""
     file = path / DESCRIPTION
     if not path.exists():
-        raise ModelError(f"there is no model folder {str(path)!r}")
+        beside = path.parent.glob(f"*/{DESCRIPTION}") if path.parent.is_dir() else ()
+        near = nearest(path.name, [found.parent.name for found in beside])
+        hint = f"; did you mean {str(path.parent / near)!r}?" if near else ""
+        raise ModelError(f"there is no model folder {str(path)!r}{hint}")
     if not file.exists():
         raise ModelError(f"{str(path)!r} is no model folder: it has no {DESCRIPTION}")
     try:

@@ -120,6 +120,10 @@ def refused(folder):
 
 def test_what_is_no_folder(tmp_path, folder):
     assert refused(tmp_path / "x") == f"there is no model folder {str(tmp_path / 'x')!r}"
+    assert refused(tmp_path / "x" / "y") == f"there is no model folder {str(tmp_path / 'x' / 'y')!r}"
+    (tmp_path / "digits-model").mkdir()
+    (tmp_path / "digits-model" / "model.json").write_text("{}")
+    assert refused(tmp_path / "digit-model").endswith(f"; did you mean {str(tmp_path / 'digits-model')!r}?")
     assert "it has no model.json" in refused(tmp_path)
     assert "it has no model.json" in refused(folder / "model.json")
     (folder / "model.safetensors").unlink()
