@@ -1,4 +1,4 @@
-"""What a hostile session found in the core: each of these once gave a wrong number, or an error nobody could use."""
+"""What hostile use found in the core: each of these once gave a wrong number, or an error nobody could use."""
 
 import copy
 import pickle
