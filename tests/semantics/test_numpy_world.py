@@ -141,7 +141,9 @@ def test_array_shares_memory_read_only(make):
 @things
 def test_dlpack(make):
     x = make()
-    array = np.from_dlpack(x)
+    same(np.from_dlpack(x), X)
+    assert not np.shares_memory(np.from_dlpack(x), x.numpy())
+    array = np.from_dlpack(x, copy=False)
     same(array, X)
     assert np.shares_memory(array, x.numpy())
     assert not array.flags.writeable
@@ -149,7 +151,7 @@ def test_dlpack(make):
 
 
 @things
-def test_dlpack_copies_for_consumers_that_cannot_express_read_only(make):
+def test_dlpack_copies_for_consumers_that_do_not_know_of_read_only(make):
     """A capsule without version has no read-only flag."""
     x = make()
 

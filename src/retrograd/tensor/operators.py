@@ -258,12 +258,11 @@ class Operators:
         return _call_as_numpy(func.__name__, function, args, kwargs)
 
     def __dlpack__(self, **kwargs: Any) -> Any:
+        # A copy, unless the consumer asks for none: PyTorch for one takes read-only memory and lets it be written into.
         array = indexing.concrete(value_of(self), "DLPack needs numbers")
-        try:
+        if kwargs.pop("copy", None) is False:
             return self.numpy().__dlpack__(**kwargs)
-        except (BufferError, TypeError):  # the consumer cannot express read-only memory: it gets a copy
-            kwargs.pop("copy", None)
-            return array.copy().__dlpack__(**kwargs)
+        return array.copy().__dlpack__(**kwargs)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return (1, 0)
