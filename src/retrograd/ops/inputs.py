@@ -45,6 +45,8 @@ def from_outside(x: Any, dtype: Any = None) -> np.ndarray:
         from_parts = _stack_of_boxes(x)
         if from_parts is not None:
             return from_parts
+    if not isinstance(x, (np.ndarray, np.generic)) and hasattr(x, "__array__"):
+        x = x.__array__()  # np.array would ask for a copy in a way that older implementations warn of
     array = np.array(x) if dtype is None else np.array(x, dtype=check_dtype(np.dtype(dtype)))
     check_dtype(array.dtype)
     if array.dtype == FLOAT64 and dtype is None and not hasattr(x, "dtype") and _all_python(x):
