@@ -23,7 +23,9 @@ from retrograd.core.sweep import Leaf
 from retrograd.core.types import ArrayType
 from retrograd.errors import CellError
 
-_lending = threading.Lock()  # held while a read lends, and while a commit looks at who has lent and writes
+# Held while a read lends, and while a commit looks at who has lent and writes. Reentrant: a signal handler that reads a
+# cell while its own thread commits must not wait for itself.
+_lending = threading.RLock()
 
 
 class Cell:

@@ -69,8 +69,3 @@ def face_like(value: Any, like: Any) -> Any:
     """The public face of a value that has the type of `like`: a derivative is as weak as what it belongs to."""
     out, weak = face(value), is_weak(like)
     return out if out.weak == weak else box(out.value, out.owner, out.node, weak)
-
-
-def faces(values: Sequence[Any]) -> list[Any]:
-    """The public faces of values; weakness stays."""
-    return [face(v) for v in values]
