@@ -1,23 +1,18 @@
 """One SGD step of the tanh network 64-100-10, batch 64, float32: forward, cross-entropy, backward, update."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import Contestant, Maker
+from benchmarks.contest import BY_HAND, Entry, Row, Work
 from benchmarks.numpy_mlp import make_step
-
-TITLE = "Eager training step: tanh 64-100-10, batch 64, float32, SGD"
-UNIT = ("us a step", 1e6)
-TOLERANCE = 1e-4  # of float32 losses over 20 steps
-AIMS = {"torch": 1.0, "NumPy": 1.9}
+from benchmarks.peak import floors
 
 INPUTS, HIDDEN, CLASSES, BATCH, LR = 64, 100, 10, 64, 0.1
 # Two products forward; backward, two for the second layer and one for the first, whose input needs no gradient.
 FLOP = 2 * BATCH * (2 * INPUTS * HIDDEN + 3 * HIDDEN * CLASSES)
-THREADS = (1, 2)
 
 Step = Callable[[], Any]  # takes a step, returns the loss before it
 
@@ -112,28 +107,28 @@ def numpy_step() -> Step:
     return make_step(tuple(state.values()), x, y, LR)
 
 
-def contestant(name: str, build: Callable[[], Step], threads: int) -> Contestant:
-    """A contestant whose evidence is the losses of its first 20 steps."""
+def stepping(build: Callable[[], Step]) -> Work:
+    """Work whose evidence is the losses of its first 20 steps."""
     step = build()
-    return Contestant(name, step, [step().item() for _ in range(20)], threads)
+    return Work(step, [step().item() for _ in range(20)])
 
 
-def floor(threads: int) -> Contestant:
-    """What the products alone would cost at the rate of a larger one."""
-    a = np.ones((256, 256), np.float32)
-    return Contestant(
-        f"floor: {FLOP / 1e6:.1f} MFLOP at NumPy's rate for 256 x 256",
-        lambda: np.dot(a, a),
-        threads=threads,
-        scale=FLOP / (2 * 256**3),
+STEPS = (
+    (BY_HAND, "numpy", numpy_step),
+    ("retrograd eager", "retrograd", retrograd_step),
+    ("torch eager", "torch", torch_step),
+    ("torch eager, lean", "torch", torch_lean_step),
+)
+ROWS = {
+    "mlp_step": Row(
+        "Eager training step: tanh 64-100-10, batch 64, float32, SGD",
+        ("us a step", 1e6),
+        (
+            *(Entry(name, library, partial(stepping, build)) for name, library, build in STEPS),
+            *floors(FLOP, 0, what="the products"),
+        ),
+        tolerance=1e-4,  # of float32 losses
+        aims={"torch": 1.0, "NumPy": 1.9},
+        flop=FLOP,
     )
-
-
-def makers() -> Iterator[Maker]:
-    """Everyone with one thread and with two."""
-    for threads in THREADS:
-        yield partial(contestant, "NumPy by hand", numpy_step, threads)
-        yield partial(contestant, "retrograd eager", retrograd_step, threads)
-        yield partial(contestant, "torch eager", torch_step, threads)
-        yield partial(contestant, "torch eager, lean", torch_lean_step, threads)
-        yield partial(floor, threads)
+}

@@ -4,21 +4,26 @@
 | --- | --- | --- |
 | default float dtype | float32 | ``with rg.default_dtype("float64"):`` |
 | debug mode (loops run as Python, source lines kept) | off | ``with rg.debug():`` |
+| CPU level of native code | the host, or ``RETROGRAD_CPU`` | ``with config.cpu("x86-64-v3"):`` |
+| threads of native code | the cores we may use, or ``RETROGRAD_THREADS`` | ``with config.threads(1):`` |
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 import numpy as np
 
-from retrograd.errors import UnsupportedDtype
+from retrograd.errors import RetrogradError, UnsupportedDtype
 
 _default_float: ContextVar[np.dtype] = ContextVar("default_float", default=np.dtype("float32"))
 _draw_float: ContextVar[np.dtype | None] = ContextVar("draw_float", default=None)
 _debug: ContextVar[bool] = ContextVar("debug", default=False)
+_cpu: ContextVar[str | None] = ContextVar("cpu", default=None)
+_threads: ContextVar[int | None] = ContextVar("threads", default=None)
 
 FLOATS = (np.dtype("float32"), np.dtype("float64"))
 INTEGERS = tuple(np.dtype(n) for n in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"))
@@ -85,3 +90,50 @@ def debug() -> Iterator[None]:
         yield
     finally:
         _debug.set(before)
+
+
+def cpu_level() -> str:
+    """What native code is made for: "native", or a level such as "x86-64-v3"."""
+    return _cpu.get() or os.environ.get("RETROGRAD_CPU") or "native"
+
+
+@contextmanager
+def cpu(level: str) -> Iterator[None]:
+    """Within the context native code is made for another CPU level; an unknown one raises where code is made."""
+    before = _cpu.get()
+    try:
+        _cpu.set(level)
+        yield
+    finally:
+        _cpu.set(before)
+
+
+def cpu_setting() -> tuple[str | None, int | None]:
+    """What `cpu` and `threads` say here, without the environment."""
+    return _cpu.get(), _threads.get()
+
+
+def thread_limit() -> int | None:
+    """How many threads native code may use, where somebody said so."""
+    wanted = _threads.get()
+    if wanted is not None:
+        return wanted
+    text = os.environ.get("RETROGRAD_THREADS", "").strip()
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise RetrogradError(f"RETROGRAD_THREADS={text}: give a number of threads, 1 or more")
+    return int(text)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Within the context native code is split over `count` threads, also where there are fewer cores."""
+    if count < 1:
+        raise RetrogradError(f"threads({count}): give 1 or more")
+    before = _threads.get()
+    try:
+        _threads.set(count)
+        yield
+    finally:
+        _threads.set(before)

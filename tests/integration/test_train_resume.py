@@ -18,8 +18,8 @@ STEPS = 640
 """Steps of `program_fit.py`: 20 epochs of 320 training rows, 10 at a time."""
 
 
-def start(out, folder, save_every=1):
-    command = [sys.executable, str(HERE / "program_fit.py"), str(folder), str(save_every), str(out)]
+def start(out, folder, save_every=1, *more):
+    command = [sys.executable, str(HERE / "program_fit.py"), str(folder), str(save_every), str(out), *more]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -85,6 +85,20 @@ def test_ctrl_c_keeps_what_was_learned_and_the_run_goes_on(tmp_path, whole):
     finish(start(tmp_path, tmp_path / "run", 1000))
     assert result(tmp_path) == whole
     assert steps(tmp_path) == list(range(1, STEPS + 1)), "nothing is done twice"
+
+
+def test_ctrl_c_in_the_middle_of_a_compiled_loop(tmp_path):
+    (tmp_path / "whole").mkdir()
+    finish(start(tmp_path / "whole", "-", 1, "loop"))
+    process = start(tmp_path, tmp_path / "run", 1000, "loop")
+    wait_for(process, tmp_path, 10)
+    process.send_signal(signal.SIGINT)
+    finish(process)
+    assert result(tmp_path)["history"]["interrupted"] and steps(tmp_path)[-1] < STEPS
+    finish(start(tmp_path, tmp_path / "run", 1000, "loop"))
+    whole, resumed = result(tmp_path / "whole"), result(tmp_path)
+    assert whole.pop("seen") < STEPS and resumed.pop("seen") < STEPS, "more than one step at a time"
+    assert resumed == whole
 
 
 def test_a_save_that_is_killed_leaves_the_old_model_or_the_new_one(tmp_path):

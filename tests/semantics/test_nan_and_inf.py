@@ -19,6 +19,21 @@ def same(a, b):
         np.testing.assert_array_equal(np.signbit(a[zero]), np.signbit(b[zero]))
 
 
+def same_up_to_rounding(a, b, ulps=2, signs=True):
+    """Special values exactly, others within some units in the last place; NumPy's maximum leaves signs of 0 open."""
+    a, b = np.asarray(a), np.asarray(b)
+    if a.dtype.kind != "f":
+        return same(a, b)
+    assert a.dtype == b.dtype
+    assert a.shape == b.shape
+    finite = np.isfinite(b)
+    np.testing.assert_array_equal(a[~finite], b[~finite])
+    assert (np.abs(a[finite] - b[finite]) <= ulps * np.spacing(np.abs(b[finite]))).all()
+    if signs:
+        np.testing.assert_array_equal(np.signbit(a[b == 0]), np.signbit(b[b == 0]))
+    return None
+
+
 @pytest.fixture(autouse=True)
 def _silent():
     """NumPy warns of invalid operations in eager code; that is its setting, not ours."""
@@ -36,7 +51,7 @@ BINARY = ["add", "subtract", "multiply", "divide", "power", "maximum", "minimum"
 @pytest.mark.parametrize("name", UNARY)
 def test_unary_functions_as_numpy(way, name):
     expected = getattr(np, name)(SPECIAL)
-    same(way(getattr(rg, name))(SPECIAL), expected)
+    same_up_to_rounding(way(getattr(rg, name))(SPECIAL), expected)
 
 
 @ways
@@ -44,7 +59,7 @@ def test_unary_functions_as_numpy(way, name):
 def test_binary_functions_as_numpy(way, name):
     x, y = SPECIAL[:, None], SPECIAL[None, :]
     expected = getattr(np, name)(x, y)
-    same(way(getattr(rg, name))(x, y), expected)
+    same_up_to_rounding(way(getattr(rg, name))(x, y), expected, signs=name not in ("maximum", "minimum"))
 
 
 @ways

@@ -43,7 +43,7 @@ def test_two_threads_trace_and_call_at_once():
         xs = [np.full((i % 3 + 1, 3), i / 7) for i in range(4)]
         found = at_once(4, lambda i: [float(jitted(xs[i], float(k))) for k in range(5)])
         for i, values in enumerate(found):
-            assert values == [float(f(xs[i], float(k))) for k in range(5)]
+            assert values == pytest.approx([float(f(xs[i], float(k))) for k in range(5)], rel=1e-14)
         assert len(jitted.programs) == 3 * (1 if jitted.programs else 0)
         from retrograd.jit import jitted as module
 

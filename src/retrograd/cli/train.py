@@ -12,6 +12,7 @@ from retrograd.cli.main import INTERRUPTED
 from retrograd.cli.parameters import Number, Widths
 from retrograd.cli.report import counted, report_of
 from retrograd.errors import ModelError, RetrogradError, TrainingDiverged
+from retrograd.train.engine import ENGINES
 from retrograd.train.tabular import ACTIVATIONS, OPTIMIZERS, Outcome, Settings, train_table
 from retrograd.train.trained_model import refuse_to_replace
 
@@ -50,6 +51,9 @@ COUNT, SHARE = click.IntRange(min=1), Number(0, 1, open_high=True)
 @click.option(
     "--batch-size", metavar="N", type=COUNT, help="Rows in a step; by default 32 to 256, by the number of rows."
 )
+@click.option(
+    "--engine", type=click.Choice(ENGINES), default="auto", help="What makes the steps: compiled loops, or Python."
+)
 @click.pass_context
 def train(ctx: click.Context, /, **options: Any) -> int:
     """Train a network on a table, and save it.
@@ -58,7 +62,7 @@ def train(ctx: click.Context, /, **options: Any) -> int:
     `retrograd train houses.csv --target price`. Ctrl-C ends the training early and keeps the best model so far.
     """
     source, target, task, drop = (options.pop(name) for name in ("data", "target", "task", "drop"))
-    out, force = options.pop("out"), options.pop("force")
+    out, force, engine = (options.pop(name) for name in ("out", "force", "engine"))
     validation, test = options.pop("validation"), options.pop("test")
     if not validation and ctx.get_parameter_source("patience") is click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("--patience watches the validation rows, and --validation 0 leaves none", ctx)
@@ -71,7 +75,7 @@ def train(ctx: click.Context, /, **options: Any) -> int:
     prepared = data.prepare(table, task=task, validation=validation, test=test, seed=settings.seed)
     click.echo("\n".join(prepared.notes))
     try:
-        outcome = train_table(prepared, settings, source=table.name)
+        outcome = train_table(prepared, settings, source=table.name, engine=engine)
     except TrainingDiverged as error:
         raise RetrogradError(f"{error}. Nothing was saved; try --lr {min(settings.lr / 10, DEFAULT.lr):g}") from error
     click.echo(report_of(outcome))

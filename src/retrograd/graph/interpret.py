@@ -25,6 +25,20 @@ def interpret(graph: Graph, args: Sequence[Any]) -> list[Any]:
     return [o.value if isinstance(o, Literal) else values[o] for o in graph.outputs]
 
 
+def execute(graph: Graph, args: Sequence[Any]) -> list[Any]:
+    """As `evaluate`, by the engine that the graph was handed to: ``graph.derived["runner"](graph, args)``."""
+    runner = graph.derived.get("runner")
+    return evaluate(graph, args) if runner is None else runner(graph, args)
+
+
+def inherit(source: Graph, *graphs: Graph) -> None:
+    """Graphs made from `source` run where it runs."""
+    runner = source.derived.get("runner")
+    if runner is not None:
+        for graph in graphs:
+            graph.derived["runner"] = runner
+
+
 @dataclass
 class Watch:
     """How far a program got: what is committed when it is interrupted.

@@ -21,6 +21,7 @@ from retrograd.core.types import ArrayType, type_of
 from retrograd.errors import RetrogradError
 from retrograd.graph.keys import Identity, argument_key, code_of, is_array, outside_key
 from retrograd.graph.trace import trace
+from retrograd.jit.guard import Guard, guard
 from retrograd.jit.program import Program
 from retrograd.jit.report import Report
 from retrograd.ops.inputs import array_of
@@ -98,12 +99,19 @@ class Jitted:
             _recent.append(self.shelf)
         self.table, self.lock = self.shelf.programs, self.shelf.lock
         self.last: Program | None = None
+        self.guard: Guard | None = None
+        self.jitted_function = f
         if self.static:
             unknown = set(static) - set(inspect.signature(f).parameters)
             if unknown:
                 raise RetrogradError(f"jit of {self.name}: static= names {sorted(unknown)}, which are no parameters")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        guarded = self.guard
+        if guarded is not None and not kwargs:
+            values = guarded.values(args)
+            if values is not None:
+                return guarded.program.again(values)
         leaves, structure = self._flatten(args, kwargs)
         places = [i for i, (_, x, fixed) in enumerate(leaves) if not fixed and is_array(x)]
         values = [array_of(leaves[i][1]) for i in places]
@@ -112,7 +120,9 @@ class Jitted:
         if program is None:
             program = self._trace(key, leaves, structure, places, values)
         self.last = program
-        return program(values)
+        found = program(values)
+        self.guard = None if kwargs or self.static else guard(self.f, args, program)
+        return found
 
     def _flatten(self, args: Any, kwargs: Any) -> tuple[list[tuple[str, Any, bool]], Structure]:
         """(name, leaf, whether it is static) for every leaf; static arguments are leaves whole."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from retrograd import native
+from retrograd.config import cpu_level
 from retrograd.core.box import Box
 from retrograd.core.cells import Cell, commit
 from retrograd.core.dispatch import Evaluate, apply, current
 from retrograd.core.tree import Structure, unflatten
-from retrograd.graph.interpret import WATCH, Watch, evaluate
-from retrograd.graph.ir import Var
 from retrograd.graph.trace import Traced
+from retrograd.jit.engine import Interpreted, Native, Progress, Stopped, engine_for
 from retrograd.ops.inputs import face
 from retrograd.primitives.control import Call
 from retrograd.transforms.captures import CONSTANT, LIVE, SPENT, apply_traced, spent_node, tape_state
@@ -34,13 +35,22 @@ class Program:
     states: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        stage = self.traced.stage
         self.states = [*map(tape_state, self.traced.results)]
         self.states += [CONSTANT] * (len(self.traced.graph.outputs) - len(self.states))
         self.primitive = Call(self.traced.graph, self.label)
         self.cells = sorted({*self.traced.cell_types, *self.traced.written, *self.traced.cleared}, key=id)
-        pinned = [v for r in stage.loops for _, v in r.before if isinstance(v, Box)]
-        self.traced.graph.derived["pinned"] = tuple(v.value for v in pinned if isinstance(v.value, Var))
+        if native.available() is None:
+            self.traced.graph.derived["runner"] = native.run  # its derivatives run there too
+        self.engines: dict[Any, Any] = {}
+
+    @property
+    def engine(self) -> Interpreted | Native:
+        """What runs it here: made at the first use, once for each CPU level."""
+        key = (native.available(), cpu_level())
+        found = self.engines.get(key)
+        if found is None:
+            found = self.engines[key] = engine_for(self.traced)
+        return found
 
     def __call__(self, args: Sequence[Any]) -> Any:
         self.calls += 1
@@ -53,16 +63,28 @@ class Program:
                 outs = self._apply(args)
         return unflatten(self.structure, self._faces(outs))
 
+    def again(self, values: list[Any]) -> Any:
+        """A call whose arguments and surroundings `jit.guard` found to be those of the last one."""
+        self.calls += 1
+        with self._locked():
+            outs = self._run(values)
+        return unflatten(self.structure, self._faces(outs))
+
     def _faces(self, outs: Sequence[Any]) -> list[Any]:
         return [face(o, getattr(r, "weak", False)) for o, r in zip(outs, self.traced.results, strict=False)]
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Hold every cell the program touches: it sees, and leaves, a state that belongs together."""
-        with ExitStack() as stack:
+        held = []
+        try:
             for cell in self.cells:
-                stack.enter_context(cell.lock)
+                cell.lock.acquire()
+                held.append(cell)
             yield
+        finally:
+            for cell in reversed(held):
+                cell.lock.release()
 
     def _follows(self, args: Sequence[Any], active: Evaluate) -> bool:
         """Whether this call is recorded: an output has a live tape, and an input is followed."""
@@ -82,20 +104,22 @@ class Program:
 
     def _run(self, args: Sequence[Any]) -> list[Any]:
         """Eagerly at the base, nothing recorded: straight on arrays; cells are not lent by this."""
-        extras = [_array(e) for e in self.traced.extras]
-        values = [*[_bare(a) for a in args], *extras]
-        watch = Watch(frozenset(r.equation for r in self.traced.stage.loops))
-        outer = WATCH.get()
+        values = [*[_bare(a) for a in args], *[_array(e) for e in self.traced.extras]]
+        engine = self.engine
         try:
-            WATCH.set(watch)
-            outs = evaluate(self.traced.graph, values, watch)
-        except BaseException:
-            self._commit_iteration(watch)
-            raise
-        finally:
-            WATCH.set(outer)
+            outs = engine.in_cells(values) if isinstance(engine, Native) else None
+            if outs is not None:
+                return self._marked(outs)
+            outs = engine(values)
+        except Stopped as stopped:
+            self._commit_iteration(stopped.progress)
+            raise stopped.__cause__ from None  # type: ignore[misc]
         self._commit(outs, values)
-        return [_spent(o) if state == SPENT else o for o, state in zip(outs, self.states, strict=True)]
+        return self._marked(outs)
+
+    def _marked(self, outs: Sequence[Any]) -> list[Any]:
+        """The outputs, those whose tape was swept inside as such."""
+        return [_spent(o) if state == SPENT else o for o, state in zip(outs, self.states, strict=False)]
 
     def _commit(self, outs: Sequence[Any], values: Sequence[Any]) -> None:
         """All cells at once. An array that is somebody else's too is copied; a result that is a cell's is lent."""
@@ -116,22 +140,13 @@ class Program:
         cleared = self.traced.cleared
         self.copies += commit([*cells, *cleared], [*arrays, *[None] * len(cleared)])
 
-    def _commit_iteration(self, watch: Watch) -> None:
+    def _commit_iteration(self, progress: Progress) -> None:
         """After an interrupt inside a loop at the top: cells as its last completed iteration left them."""
-        record = next((r for r in reversed(self.traced.stage.loops) if r.equation in watch.carries), None)
+        record = progress.last
         if record is None:
             return
-        carry = watch.carries[record.equation]
-
-        def array_of(value: Any) -> Any:
-            if isinstance(value, tuple):
-                return np.array(carry[value[1]])
-            if isinstance(value, Box):
-                value = watch.value_of(self.traced.graph, value.value)
-            return None if value is None else np.array(value)
-
-        kept = [(c, v) for c, v, only_if in record.after if only_if is None or bool(array_of(only_if))]
-        changes = [(c, array_of(v)) for c, v in [*record.before, *kept]]
+        kept = [(c, v) for c, v, only_if in record.after if only_if is None or bool(progress.value(only_if))]
+        changes = [(c, progress.value(v)) for c, v in [*record.before, *kept]]
         commit([c for c, _ in changes], [v for _, v in changes])
 
 

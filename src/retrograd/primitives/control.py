@@ -15,7 +15,7 @@ from retrograd.core.forward import reverse_of_reverse, zeros_for
 from retrograd.core.primitive import Primitive
 from retrograd.core.types import ArrayType, type_of
 from retrograd.errors import DTypeError, ShapeError
-from retrograd.graph.interpret import WATCH, evaluate
+from retrograd.graph.interpret import WATCH, execute
 from retrograd.graph.ir import Graph
 from retrograd.graph.trace import trace_pure
 from retrograd.primitives import derive
@@ -75,7 +75,7 @@ def run_inner(graph: Graph, args: Sequence[Any]) -> list[Any]:
     watch = WATCH.get()
     try:
         WATCH.set(None)
-        return evaluate(graph, args)
+        return execute(graph, args)
     finally:
         WATCH.set(watch)
 

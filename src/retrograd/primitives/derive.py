@@ -20,7 +20,7 @@ from retrograd.core.forward import Forward, backpropagate, zeros_for
 from retrograd.core.reverse import Reverse
 from retrograd.core.sweep import sweep
 from retrograd.core.types import ArrayType
-from retrograd.graph.interpret import interpret
+from retrograd.graph.interpret import inherit, interpret
 from retrograd.graph.ir import Equation, Graph, Literal, Var
 from retrograd.graph.trace import trace_pure
 from retrograd.primitives.families import lead
@@ -77,7 +77,9 @@ def batched(graph: Graph, flags: Flags, size: int, wanted: Flags = ()) -> tuple[
 
     def make() -> tuple[Graph, Flags]:
         types = [ArrayType((size, *t.shape), t.dtype) if f else t for t, f in zip(graph.in_types, flags, strict=True)]
-        return trace_pure(run, types, "vmap of a graph"), tuple(found)
+        made = trace_pure(run, types, "vmap of a graph")
+        inherit(graph, made)
+        return made, tuple(found)
 
     return remembered(graph, ("batched", flags, size, wanted), make)
 
@@ -106,7 +108,9 @@ def pushed_forward(graph: Graph, flags: Flags) -> Graph:
 
     def make() -> Graph:
         types = list(graph.in_types)
-        return trace_pure(run, types + strong(chosen(types, flags)), "jvp of a graph")
+        made = trace_pure(run, types + strong(chosen(types, flags)), "jvp of a graph")
+        inherit(graph, made)
+        return made
 
     return remembered(graph, ("pushed_forward", flags), make)
 
@@ -158,7 +162,9 @@ def _split(graph: Graph, needs: Flags) -> Split:
 
     types = list(graph.in_types)
     joint = trace_pure(run, types + strong(chosen(graph.out_types, floats(graph.out_types))), "vjp of a graph")
-    return _partition(joint, n, len(graph.outputs), tuple(pulled))
+    parts = _partition(joint, n, len(graph.outputs), tuple(pulled))
+    inherit(graph, parts.forward, parts.backward)
+    return parts
 
 
 def _partition(joint: Graph, n_inputs: int, n_outputs: int, pulled: Flags) -> Split:

@@ -12,7 +12,7 @@ from retrograd.core.dispatch import apply, apply1
 from retrograd.core.primitive import Primitive
 from retrograd.core.types import ArrayType, Outline
 from retrograd.errors import DTypeError, ShapeError
-from retrograd.primitives.families import behind_lanes, broadcast_to, lead, same_dtype, scalar, sum_to
+from retrograd.primitives.families import Pointwise, behind_lanes, broadcast_to, lead, same_dtype, scalar, sum_to
 from retrograd.primitives.movement import Reshape
 from retrograd.primitives.reduction import Sum
 from retrograd.primitives.vocabulary import BOXES as K
@@ -98,6 +98,32 @@ class OneHot(Primitive):
         yield (np.array(1),)
 
 
+@dataclass(frozen=True)
+class CheckLabels(Pointwise):
+    r"""The labels as they are; one outside 0..classes-1 raises IndexError. :math:`y = x`. No derivative."""
+
+    classes: int
+    name, formula, derivative, differentiable, takes = "check_labels", "x", "0", False, "iu"
+
+    @classmethod
+    def instances(cls) -> Sequence[Primitive]:
+        return [CheckLabels(3), CheckLabels(10)]
+
+    def evaluate(self, labels: Any) -> Any:
+        flat = labels.reshape(-1).astype(np.int64, copy=False)
+        if flat.size and np.maximum.reduce(flat.view(np.uint64)) >= self.classes:  # as unsigned, a negative is large
+            bad = flat[(flat < 0) | (flat >= self.classes)][0]
+            raise IndexError(f"label {bad} with {self.classes} classes; labels are 0 to {self.classes - 1}")
+        return labels
+
+    def kernel(self, k: Any, x: Any) -> Any:
+        return x
+
+    def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
+        yield (np.array([[0, 2], [1, 1]]),)
+        yield (np.array(1, np.int32),)
+
+
 class SoftmaxCrossEntropy(Primitive):
     r"""Cross-entropy of a softmax with integer labels: logits (..., classes), labels (...), losses (...).
 
@@ -114,10 +140,8 @@ class SoftmaxCrossEntropy(Primitive):
 
     def evaluate(self, logits: Any, labels: Any) -> Any:
         classes = logits.shape[-1]
+        CheckLabels.of(classes).evaluate(labels)
         flat = labels.reshape(-1).astype(np.int64, copy=False)
-        if flat.size and np.maximum.reduce(flat.view(np.uint64)) >= classes:  # as unsigned, a negative one is large
-            bad = flat[(flat < 0) | (flat >= classes)][0]
-            raise IndexError(f"label {bad} with {classes} classes; labels are 0 to {classes - 1}")
         shifted = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
         total = np.log(np.add.reduce(np.exp(shifted), axis=-1))
         rows = shifted.reshape(-1, classes)

@@ -67,7 +67,7 @@ def admit(model: Any, loss: Any, x: Any, y: Any, what: str = "") -> Rows:
     outputs = _probe(model, inputs[probed])
     targets, cast = _as_targets(targets, outputs, dtype_of_model(model), f"{what}y")
     _try_loss(loss, outputs, targets, probed, f"{what}y")
-    return Rows(inputs, targets, (*noted, *cast))
+    return Rows(_packed(inputs), _packed(targets), (*noted, *cast))
 
 
 def admit_inputs(model: Any, x: Any, name: str = "x") -> tuple[np.ndarray, list[str]]:
@@ -95,6 +95,11 @@ def as_array(data: Any, name: str) -> np.ndarray:
         remedy = "encode text as numbers first" if array.dtype.kind in "OUST" else "give real numbers"
         raise UnsupportedDtype(f"{name} holds {array.dtype}: {remedy}")
     return array
+
+
+def _packed(array: np.ndarray) -> np.ndarray:
+    """Rows side by side in memory, as both engines want to take them."""
+    return np.require(array, requirements=("C", "A"))
 
 
 def _cast(array: np.ndarray, wanted: np.dtype) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The model's outputs for any number of rows, in batches that are always put together alike."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,22 @@ BATCH = 256
 """Rows in a batch: enough for a matrix product's speed."""
 
 
-@contextmanager
-def evaluating(model: Any) -> Iterator[None]:
+def evaluating(model: Any) -> AbstractContextManager[None]:
     """Within the context every module is in evaluation mode; each is as it was afterwards."""
+    return _in_mode(model, False)
+
+
+def training(model: Any) -> AbstractContextManager[None]:
+    """Within the context every module is in training mode; each is as it was afterwards."""
+    return _in_mode(model, True)
+
+
+@contextmanager
+def _in_mode(model: Any, train: bool) -> Iterator[None]:
     modules = list(model.modules())
     modes = [module.training for module in modules]
     try:
-        model.eval()
+        model.train(train)
         yield
     finally:
         for module, mode in zip(modules, modes, strict=True):

@@ -8,10 +8,11 @@ import numpy as np
 
 from retrograd.core.cells import Cell
 from retrograd.errors import ModelError, TrainingDiverged
-from retrograd.ops.inputs import face
+from retrograd.nn.state import zero_grad
 from retrograd.ops.random import Generator, permutation
 from retrograd.train.callbacks import Callback, Progress
 from retrograd.train.door import Rows
+from retrograd.train.engine import Engine, engine_of
 from retrograd.train.history import History
 from retrograd.train.interrupt import Interrupt
 from retrograd.train.plan import Plan
@@ -31,7 +32,8 @@ class Run:
         steps: steps that are finished, of all epochs.
         steps_per_epoch: how many an epoch has.
         rows: training rows.
-        notes: sentences for a person, on what was cast.
+        engine: what makes the steps, in a word: `native` or `eager`; empty before the first callback is called.
+        notes: sentences for a person, on what was cast and why the engine is not the native one.
         reason: why the run is to end before its last epoch, or None.
     """
 
@@ -41,7 +43,7 @@ class Run:
         self.trainer, self.plan, self.callbacks = trainer, plan, callbacks
         self.model, self.optimizer, self.history = trainer.model, trainer.optimizer, History()
         self.weights: dict[str, Cell] = trainer.weights
-        self.notes = data.notes
+        self.notes, self.engine = data.notes, ""
         self.epoch = self.step = self.steps = 0
         self.reason: str | None = None
         self._data, self._held = data, held
@@ -108,15 +110,18 @@ class Run:
     def go(self) -> History:
         """Run to the end, or to an interrupt; the history."""
         self._hold_out()
+        zero_grad([*self.model.parameters(), *(self.optimizer.parameters or ())])  # none from before is to be added
+        with np.errstate(all="ignore"):
+            engine = self._engine()
         if self.plan.directory is not None:
             self.trainer.save(self.plan.directory)  # from here on there is something to resume
         tell = [c for c in self.callbacks if type(c).on_step_end is not Callback.on_step_end]
         try:
-            with Interrupt() as interrupt, np.errstate(all="ignore"):  # the loss is looked at after every step
+            with Interrupt() as interrupt, np.errstate(all="ignore"):  # the loss says what is not finite
                 for callback in self.callbacks:
                     callback.on_fit_begin(self)
                 while self.epoch < self.plan.epochs and self.reason is None and not self._interrupted:
-                    self._steps(tell, interrupt)
+                    self._steps(engine, tell, interrupt)
                     if self.step == self.steps_per_epoch:
                         self._end_epoch()
             if self.plan.directory is not None:
@@ -138,27 +143,41 @@ class Run:
         self._held = self._data.take(np.sort(order[:held]))
         self._data = self._data.take(np.sort(order[held:]))
 
-    def _steps(self, tell: Sequence[Callback], interrupt: Interrupt) -> None:
+    def _engine(self) -> Engine:
+        """What is going to make the steps; a sentence says why if it is not what was hoped for."""
+        engine, reason = engine_of(self.trainer.engine, self.trainer, self._data, self.plan.batch_size)
+        self.engine = engine.name
+        if reason is not None:
+            self.notes = (*self.notes, f"The steps run eagerly: {reason}.")
+        return engine
+
+    def _steps(self, engine: Engine, tell: Sequence[Callback], interrupt: Interrupt) -> None:
         """The steps of an epoch, or the rest of them."""
-        x, y, size, train = self._data.x, self._data.y, self.plan.batch_size, self.trainer.train_step
-        order, self._order_state = _drawn(len(x), self.trainer.generator, self._order_state)
+        order, self._order_state = _drawn(len(self._data), self.trainer.generator, self._order_state)
         self.model.train()
-        for at in range(self.step * size, len(x), size):
+        engine.shuffle(order)
+        one_by_one = any(callback.every_step for callback in tell)
+        while self.step < self.steps_per_epoch:
             if interrupt.asked:
                 self._interrupted = True
                 return
-            rows = order[at : at + size]
-            loss = float(train(face(x[rows]), face(y[rows])))
-            self.step += 1
-            self.steps += 1
+            most = 1 if one_by_one else self._steps_to_save()
+            done, loss, self._loss_sum = engine.run(self.step, most, self._loss_sum)
+            self.step += done
+            self.steps += done
             if not math.isfinite(loss):
                 raise self._diverged(loss)
-            self._loss_sum += loss * len(rows)
             for callback in tell:
                 callback.on_step_end(self, loss)
             if self.plan.save_every is not None and self.steps % self.plan.save_every == 0:
                 assert self.plan.directory is not None
                 self.trainer.save(self.plan.directory)
+
+    def _steps_to_save(self) -> int:
+        """Steps of this epoch before the next checkpoint or its end."""
+        left = self.steps_per_epoch - self.step
+        every = self.plan.save_every
+        return left if every is None else min(left, every - self.steps % every)
 
     def _end_epoch(self) -> None:
         """Validate, write the history, tell the callbacks."""

@@ -91,6 +91,7 @@ def train_table(
     source: str,
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
+    engine: str = "auto",
 ) -> Outcome:
     """Train a network on a prepared table and measure it on the test rows.
 
@@ -100,8 +101,10 @@ def train_table(
         source: what the table is called, for the record.
         callbacks: told of the run.
         progress: show it.
+        engine: of the `Trainer`.
 
     Raises:
+        RetrogradError: the engine is `native`, and the steps cannot be compiled.
         TrainingDiverged: the loss became infinite or NaN.
     """
     classes, rows = prepared.preprocessor.classes, prepared.rows
@@ -116,6 +119,7 @@ def train_table(
         metrics=[metrics.accuracy] if classes else [metrics.r2],
         callbacks=callbacks,
         generator=generator,
+        engine=engine,
     )
     batch_size = settings.batch_size or batch_for(len(rows.train))
     held = (x[rows.validation], y[rows.validation]) if len(rows.validation) else None

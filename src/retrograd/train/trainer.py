@@ -8,11 +8,13 @@ import numpy as np
 
 from retrograd.core.cells import Cell
 from retrograd.errors import DataError, ModelError, RetrogradError
+from retrograd.jit.jitted import Shelf
 from retrograd.ops.inputs import face
 from retrograd.ops.random import Generator, default_generator
 from retrograd.optim import Adam, Optimizer
 from retrograd.train.callbacks import Callback, EarlyStopping, Progress
 from retrograd.train.door import Rows, admit, admit_inputs
+from retrograd.train.engine import ENGINES
 from retrograd.train.forward import outputs_of
 from retrograd.train.history import History
 from retrograd.train.plan import is_share, plan_of
@@ -39,9 +41,12 @@ class Trainer:
             called by their own names, or by the keys of a mapping.
         callbacks: told of every event of a run.
         generator: draws the validation rows and the order of rows; by default ``rg.random.default_generator``.
+        engine: `native` compiles the loop over steps (the model and the loss are traced once, as by `rg.jit`), `eager`
+            makes every step from Python, `auto` is native where that can be, and says in a line why if it is not.
 
     Attributes:
         history: of the last run.
+        programs: those that were compiled for its runs.
     """
 
     def __init__(
@@ -53,14 +58,19 @@ class Trainer:
         metrics: Sequence[Metric] | Mapping[str, Metric] = (),
         callbacks: Sequence[Callback] = (),
         generator: Generator | None = None,
+        engine: str = "auto",
     ) -> None:
+        if engine not in ENGINES:
+            raise RetrogradError(f"engine is {', '.join(map(repr, ENGINES))}, not {engine!r}")
         if optimizer is None:
             optimizer = Adam(model)
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.metrics = dict(metrics) if isinstance(metrics, Mapping) else {_name(m): m for m in metrics}
         self.callbacks = tuple(callbacks)
         self.generator = default_generator if generator is None else generator
+        self.engine = engine
         self.train_step = make_step(model, loss, optimizer)
+        self.programs = Shelf()
         self.history = History()
         self._run: Run | None = None
         self._saved_run: dict[str, Any] | None = None
@@ -85,8 +95,8 @@ class Trainer:
     ) -> History:
         """Train.
 
-        Afterwards the model is in evaluation mode. Ctrl-C ends the run after the current step, and what was learned so
-        far is kept; a second one raises.
+        Afterwards the model is in evaluation mode. Ctrl-C ends the run within a twentieth of a second, after a whole
+        step, and what was learned so far is kept; a second one raises.
 
         Args:
             x: n rows of inputs, anything NumPy takes for an array; cast to the model's dtype once, which is said.
@@ -105,6 +115,7 @@ class Trainer:
 
         Raises:
             DataError, ShapeError: the arrays do not fit; one line, before anything is trained.
+            RetrogradError: the engine is `native`, and the steps cannot be compiled.
             TrainingDiverged: the loss became infinite or NaN.
         """
         data = admit(self.model, self.loss, x, y)

@@ -21,12 +21,12 @@ def watched(trainer, problem, epochs, terminal=False, **options):
 
 
 def test_lines_where_there_is_no_terminal(problem, make):
-    text = watched(make(), problem, 3, validation=0.2)
+    text = watched(make(engine="eager"), problem, 3, validation=0.2)
     lines = text.splitlines()
     pattern = r"epoch {}/3  loss \S+  val_loss \S+  val_accuracy \S+  [\d,]+ rows/s"
     for epoch, line in enumerate(lines[:3], 1):
         assert re.fullmatch(pattern.format(epoch) + (r"  \S+( s)? left" if epoch < 3 else ""), line)
-    assert re.fullmatch(r"Trained 3 epochs, 15 steps in \S+ s \([\d,]+ rows/s\)\.", lines[3])
+    assert re.fullmatch(r"Trained 3 epochs, 15 steps in \S+ s \([\d,]+ rows/s, eager\)\.", lines[3])
     assert len(lines) == 4, "nothing is wrapped at 40 columns"
 
 
@@ -80,7 +80,7 @@ def test_the_terminal_is_left_in_order_after_an_error(problem, make, monkeypatch
 
 
 def test_progress_writes_to_standard_error(problem, make, capsys):
-    make().fit(*problem, 1)
+    make(engine="eager").fit(*problem, 1)
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.startswith("epoch 1/1")
 

@@ -17,13 +17,19 @@ class Callback:
     >>> class Halve(Callback):
     ...     def on_epoch_end(self, run, values):
     ...         run.optimizer.lr = run.optimizer.lr / 2
+
+    Attributes:
+        every_step: whether `on_step_end` is to be called after each step. With False a compiled loop makes many steps
+            in between, for up to a twentieth of a second, and `loss` is that of the last one.
     """
+
+    every_step = True
 
     def on_fit_begin(self, run: "Run") -> None:
         """Before the first step of `fit`, also of one that goes on after `resume`."""
 
     def on_step_end(self, run: "Run", loss: float) -> None:
-        """After each step. `loss` is that of its rows, before the step changed the weights."""
+        """After each step (unless `every_step` is False). `loss` is that of its rows, before it changed the weights."""
 
     def on_epoch_end(self, run: "Run", values: Mapping[str, float]) -> None:
         """After each epoch and its validation; `values` is what the history was given."""

@@ -24,6 +24,8 @@ class Progress(Callback):
         console: where to write; a rich Console.
     """
 
+    every_step = False
+
     def __init__(self, console: Any = None) -> None:
         self._console = console
         self._live: Any = None
@@ -49,7 +51,7 @@ class Progress(Callback):
             self._live.start()
 
     def on_step_end(self, run: "Run", loss: float) -> None:
-        """Refresh the live lines, ten times a second."""
+        """Refresh the live lines, at most ten times a second."""
         if self._live is None:
             return
         now = time.monotonic()
@@ -79,7 +81,9 @@ class Progress(Callback):
         now = time.monotonic()
         parts = [f"{run.epoch} epochs" if run.epoch != 1 else "1 epoch", f"{run.steps} steps"]
         ended = f": {run.history.stopped}" if run.history.stopped else ""
-        self._say(f"Trained {', '.join(parts)} in {span(now - self._began)} ({self._speed(run, now)}){ended}.")
+        self._say(
+            f"Trained {', '.join(parts)} in {span(now - self._began)} ({self._speed(run, now)}, {run.engine}){ended}."
+        )
         if run.history.best_epoch is not None:
             best = run.history.best_epoch
             values = "  ".join(f"{name} {shown(value)}" for name, value in run.history.at(best).items())

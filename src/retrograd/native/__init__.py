@@ -1,0 +1,53 @@
+"""The native engine: graphs become loops, loops become LLVM IR, and that becomes one call.
+
+`available` says whether it can be used; `compiled` makes the code of a graph, once. Nothing here is imported before a
+program is compiled.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from retrograd.graph.ir import Graph, Var
+    from retrograd.native.executable import Executable
+
+INSTALL = "llvmlite is not installed: pip install llvmlite"
+
+
+def available() -> str | None:
+    """Why nothing runs natively here, or None."""
+    asked = os.environ.get("RETROGRAD_ENGINE", "")
+    if asked == "interpreter":
+        return "RETROGRAD_ENGINE=interpreter"
+    return _missing()
+
+
+@cache
+def _missing() -> str | None:
+    from retrograd.native.runtime.linker import available as loads
+
+    return None if loads() else INSTALL
+
+
+def compiled(graph: Graph, keep: Sequence[Var] = (), pairs: Sequence[tuple[int, int]] = ()) -> Executable:
+    """The code of a graph for the current CPU level, made at the first use; see `Executable` for the rest."""
+    from retrograd.native.executable import Executable
+    from retrograd.native.runtime.cpu import current_target
+
+    target = current_target()
+    key = ("native", target, tuple(keep), tuple(pairs))
+    found = graph.derived.get(key)
+    if found is None:
+        found = graph.derived[key] = Executable(graph, keep, target, pairs)
+    return found
+
+
+def run(graph: Graph, args: Sequence[Any]) -> list[Any]:
+    """The outputs of a graph on bare arrays: natively if possible."""
+    from retrograd.graph.interpret import evaluate
+
+    return evaluate(graph, args) if available() is not None else compiled(graph)(args)

@@ -1,0 +1,257 @@
+"""A graph compiled: arrays in, arrays out."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from retrograd.graph.ir import Graph, Literal, Var
+from retrograd.native.llvm.program import FAILED, FINISHED, HOST_FAILED, INTERRUPTED, ProgramWriter
+from retrograd.native.llvm.state import ARENA, FOUND, HOST, LOOP, POLL, POOL, RESET, SCRATCH, STATUS
+from retrograd.native.llvm.target import Target
+from retrograd.native.loops.ir import Constant, LoopProgram, View, root, walk, writes
+from retrograd.native.lower.coalescing import nothing_fails_after, share
+from retrograd.native.lower.lowering import lower
+from retrograd.native.lower.memory import plan
+from retrograd.native.runtime import cache, linker
+from retrograd.native.runtime.call import Argument, function, make_entry
+from retrograd.native.runtime.cpu import current_target
+from retrograd.native.runtime.pool import pool
+from retrograd.passes.backend import for_loops
+
+ALIGNMENT = 64
+
+
+def aligned(size: int) -> np.ndarray:
+    """Bytes on a cache line of their own."""
+    raw = np.empty(size + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + size]
+
+
+class Executable:
+    """Native code for a graph.
+
+    Args:
+        graph: a closed, verified graph.
+        keep: variables of it whose values are wanted although they are no outputs: as they are when an interrupt or an
+            error ends a call.
+        pairs: (input, output) places that may share memory: the output is the input's next value. `in_place` says for
+            which the code is such that this is right; their input is overwritten, so callers who need it give a copy.
+
+    Calls of one executable take turns: it has one arena.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        keep: Sequence[Var] = (),
+        target: Target | None = None,
+        pairs: Sequence[tuple[int, int]] = (),
+    ) -> None:
+        started = time.perf_counter()
+        self.target = target or current_target()
+        self.n_outputs = len(graph.outputs)
+        self.graph = for_loops(graph, keep)
+        self.sources = [_source(self.graph, o) for o in self.graph.outputs]
+        computed = [o for o, s in zip(self.graph.outputs, self.sources, strict=True) if s is None]
+        self.program: LoopProgram = lower(Graph(self.graph.inputs, self.graph.equations, tuple(computed)))
+        self.in_place = self._share(pairs)
+        plan(self.program)
+        lowered = time.perf_counter()
+        self.writer = ProgramWriter(self.target, self.program)
+        self.llvm_ir = str(self.writer.write())
+        written = time.perf_counter()
+        hits = cache.default().statistics.hits
+        code = cache.compiled(self.llvm_ir, self.target)
+        self.from_cache = cache.default().statistics.hits > hits
+        self._bind(code)
+        done = time.perf_counter()
+        self.seconds = {"passes and loops": lowered - started, "LLVM text": written - lowered, "code": done - written}
+        self.lock = threading.RLock()
+        self.failure: BaseException | None = None
+
+    def _bind(self, code: bytes) -> None:
+        program, table = self.program, self.writer.table
+        imports = pool(self.target.threads).symbols if self.writer.parallel else {}
+        symbol = f"{self.writer.prefix}_main"
+        self.linked = linker.link(code, [symbol], imports=imports)
+        self.arena = aligned(program.arena_bytes)
+        self.scratch = aligned(self.writer.scratch * self.target.threads)
+        self.table = aligned(8 * table.size).view(np.int64)
+        self.table[:] = 0
+        self.table[ARENA] = self.arena.ctypes.data
+        self.table[SCRATCH] = self.scratch.ctypes.data
+        if self.writer.parallel:
+            self.table[POOL] = pool(self.target.threads).address
+        self._poll = ctypes.CFUNCTYPE(ctypes.c_int64)(self._asked)
+        self._host = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(self._host_call)
+        self.table[POLL] = ctypes.cast(self._poll, ctypes.c_void_p).value or 0
+        self.table[HOST] = ctypes.cast(self._host, ctypes.c_void_p).value or 0
+        shapes = [o.shape for o, s in zip(self.graph.outputs, self.sources, strict=True) if s is None]
+        self.out_types = [
+            (shapes[program.results.index(i)], b.dtype) for i, b in enumerate(program.outputs)
+        ]  # fmt: skip
+        arguments = [
+            Argument(table.slot(b), b.dtype, t.shape) for b, t in zip(program.inputs, self.graph.in_types, strict=True)
+        ]
+        self.given = [i for i, b in enumerate(program.outputs) if b.alias is None]
+        arguments += [
+            Argument(table.slot(program.outputs[i]), program.outputs[i].dtype, self.out_types[i][0], True)
+            for i in self.given
+        ]
+        address = self.linked.address(symbol)
+        self.entry = make_entry(address, self.table.ctypes.data, arguments, keep=(self.linked, self.table))
+        self.plain = function(address, ctypes.c_int64, ctypes.c_void_p)
+        self.in_dtypes = [b.dtype for b in program.inputs]
+
+    # Calls ------------------------------------------------------------------------------------------------------------
+
+    def __call__(self, values: Sequence[Any], progress: Any = None) -> list[Any]:
+        """The outputs for arrays that fit the graph's inputs.
+
+        If an error or an interrupt ends the call, `progress` (a list) gets what the outputs, kept variables included,
+        were at that time, and then the number of the top loop that had completed an iteration last (from 1; 0: none).
+        """
+        values = list(values)
+        for i in self.in_place.values():
+            values[i] = np.array(values[i], self.in_dtypes[i])
+        targets = [np.empty(*self.out_types[i]) for i in self.given]
+        with self.lock:
+            status = self.enter(values, targets)
+            if status != FINISHED:
+                if progress is not None:
+                    progress += [self.outputs(values, targets), int(self.table[LOOP])]
+                raise self.error(status)
+        return self.outputs(values, targets)[: self.n_outputs]
+
+    def enter(self, values: list[Any], targets: list[np.ndarray]) -> int:
+        """Run the code on inputs and on memory for the `given` outputs; a status. The caller holds the lock."""
+        table = self.table
+        table[:RESET] = 0
+        self.failure, self.current = None, (values, targets)
+        while True:
+            status: int = self.entry(*values, *targets)
+            if status >= 0:
+                return status
+            i = -1 - status
+            fits = np.require(np.asarray(values[i], self.in_dtypes[i]), requirements=("C", "A"))
+            if fits is values[i]:
+                raise AssertionError(f"argument {i}: {fits.dtype}{fits.shape} does not fit")
+            values[i] = fits
+
+    def outputs(self, values: Sequence[Any], targets: Sequence[np.ndarray]) -> list[Any]:
+        """All outputs, those of kept variables at the end."""
+        arrays: list[Any] = [None] * len(self.out_types)
+        for i, a in zip(self.given, targets, strict=True):
+            arrays[i] = a
+        for o, i in self.in_place.items():
+            arrays[self.place_of(o)] = values[i]
+        computed = iter(self.program.results)
+        found = []
+        for s in self.sources:
+            if s is None:
+                found.append(arrays[next(computed)])
+            elif isinstance(s, int):
+                found.append(values[s])
+            else:
+                found.append(s.value)
+        return found
+
+    def place_of(self, output: int) -> int:
+        """Which buffer an output that is computed has."""
+        return self.program.results[sum(s is None for s in self.sources[:output])]
+
+    def writes_at_last(self, output: int) -> bool:
+        """Whether an output has a buffer of its own, and nothing can fail once the code has begun to write there."""
+        if self.sources[output] is not None or self.program.results.count(place := self.place_of(output)) > 1:
+            return False
+        return nothing_fails_after(self.program.body, self.program.outputs[place])
+
+    def _share(self, pairs: Sequence[tuple[int, int]]) -> dict[int, int]:
+        """Let outputs lie where inputs do, if nobody can tell; output -> input."""
+        program, shared = self.program, {}
+        counts = Counter(program.results)
+        for i, o in pairs:
+            if self.sources[o] is not None or any(s == i and isinstance(s, int) for s in self.sources):
+                continue
+            place = self.place_of(o)
+            if counts[place] == 1 and share(program.body, program.outputs[place], program.inputs[i]):
+                shared[o] = i
+        return shared
+
+    def loop_outputs(self, number: int) -> set[int]:
+        """The places of the outputs, kept variables included, that the top loop `number` (from 1) writes."""
+        loop = self.writer.top[number - 1]
+        buffers = {root(v.buffer) for s in walk([loop]) for v in writes(s)}
+        computed = iter(self.program.results)
+        found = set()
+        for i, s in enumerate(self.sources):
+            if s is None and self.program.outputs[next(computed)] in buffers:
+                found.add(i)
+        return found
+
+    def error(self, status: int) -> BaseException:
+        """What a status other than 0 means."""
+        if status == FAILED:
+            return self.program.errors[int(self.table[STATUS]) - 1](int(self.table[FOUND]))
+        assert status in (INTERRUPTED, HOST_FAILED) and self.failure is not None
+        return self.failure
+
+    # What the code asks of Python -------------------------------------------------------------------------------------
+
+    def _asked(self) -> int:
+        """Signals are handled when Python code runs; if a handler raises, the loop ends here."""
+        try:
+            time.sleep(0)
+        except BaseException as error:  # noqa: BLE001 - it crosses native code, and is raised behind it
+            self.failure = error
+            return 1
+        return 0
+
+    def _host_call(self, number: int) -> int:
+        """Compute a primitive without a kernel on the program's own memory."""
+        try:
+            s = self.writer.hosts[number]
+            operands = [o.value if isinstance(o, Constant) else self._array(o) for o in s.operands]
+            outs = s.prim.evaluate(*operands)
+            for view, out in zip(s.outs, outs if s.prim.multi else (outs,), strict=True):
+                self._array(view)[...] = out
+        except BaseException as error:  # noqa: BLE001 - it crosses native code, and is raised behind it
+            self.failure = error
+            return 1
+        return 0
+
+    def _array(self, view: View) -> np.ndarray:
+        buffer = root(view.buffer)
+        assert buffer is not None
+        if buffer.space == "arena":
+            memory = self.arena[buffer.place : buffer.place + buffer.bytes]
+        else:
+            values, targets = self.current
+            arrays = values if buffer.space == "input" else dict(zip(self.given, targets, strict=True))
+            memory = np.asarray(arrays[buffer.place])
+        flat = memory.reshape(-1).view(buffer.dtype)
+        at = view.offset + sum(int(self.table[self.writer.table.slot(c)]) * s for c, s in view.terms)
+        return flat[at : at + view.size].reshape(view.shape)
+
+
+class _Given:
+    """An output that is a literal."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def _source(graph: Graph, output: Any) -> Any:
+    """None for what is computed; the place of an input that is an output; a constant."""
+    if isinstance(output, Literal):
+        return _Given(np.asarray(output.value, output.dtype))
+    places = graph.derived.setdefault("places", {v: i for i, v in enumerate(graph.inputs)})
+    return places.get(output)

@@ -1,0 +1,1 @@
+"""LLVM IR as text: what writes it, vector mathematics, and the code of loop nests."""
