@@ -1,7 +1,5 @@
 """Catalogue x samples: native code gives what the interpreters give, on any number of threads, at every CPU level."""
 
-from collections import defaultdict
-
 import pytest
 
 pytest.importorskip("llvmlite")
@@ -79,8 +77,7 @@ def test_outputs_may_lie_where_inputs_did(name):
 ])  # fmt: skip
 def test_at_each_cpu_level(name, level):
     """Native code for the level agrees; where this host is below it, the code can at least be made."""
-    features = defaultdict(lambda: True)
-    target = describe(level, "x86_64", level, features)
+    target = describe(level, "x86_64", level, dict.fromkeys(FEATURES[level], True))
     try:
         target = target_for(level)
         runs = True

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from itertools import chain, repeat
 from typing import Any
@@ -22,10 +23,6 @@ from retrograd.core.box import Box, box
 from retrograd.core.sweep import Leaf
 from retrograd.core.types import ArrayType
 from retrograd.errors import CellError
-
-# Held while a read lends, and while a commit looks at who has lent and writes. Reentrant: a signal handler that reads a
-# cell while its own thread commits must not wait for itself.
-_lending = threading.RLock()
 
 
 class Cell:
@@ -39,7 +36,9 @@ class Cell:
         weak: the cell holds a number setting (a Python float): its dtype yields to that of what it meets.
     """
 
-    __slots__ = ("__weakref__", "_grad", "_leaf", "array", "lent", "lock", "name", "requires_grad", "type", "weak")
+    __slots__ = (
+        "__weakref__", "_grad", "_leaf", "array", "lending", "lent", "lock", "name", "requires_grad", "type", "weak",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -58,7 +57,10 @@ class Cell:
         self.type = type
         self.weak = weak
         self.lent = False
-        self.lock = threading.RLock()
+        self.lock = threading.RLock()  # held by a program that runs
+        # Held while a read lends, and while somebody looks whether the cell is lent and writes. Reentrant: a signal
+        # handler that reads a cell while its own thread commits must not wait for itself.
+        self.lending = threading.RLock()
         self._leaf: Box | None = None
         self._grad: Cell | None = None
 
@@ -71,7 +73,7 @@ class Cell:
 
     def lend(self, recording: bool) -> Box | None:
         """The current value for somebody outside staging; all reads of one value share one leaf."""
-        with _lending:
+        with self.lending:
             self.lent = True
             array = self.array
         if recording:
@@ -138,8 +140,23 @@ def commit(
     Returns:
         How many lent cells took a fresh array.
     """
-    with _lending:
+    with holding(cells):
         return _commit(cells, arrays, lent, borrowed)
+
+
+@contextmanager
+def holding(cells: Sequence[Cell]) -> Iterator[None]:
+    """Nobody else lends or writes these cells meanwhile."""
+    held = sorted(cells, key=id)  # in one order everywhere, so that two threads never wait for each other
+    done = 0
+    try:
+        for cell in held:
+            cell.lending.acquire()
+            done += 1
+        yield
+    finally:
+        for cell in held[:done]:
+            cell.lending.release()
 
 
 def _commit(cells: Sequence[Cell], arrays: Sequence[np.ndarray | None], lent: bool, borrowed: bool) -> int:

@@ -130,16 +130,15 @@ class Direct:
     """Calls that write the cells' own arrays: no copies, and nothing for Python to commit.
 
     It is right where every cell that is written is seen by nobody else, and the code cannot fail after its first write.
-    An interrupt then falls before the call or after it, or between two iterations of its loop.
+    An interrupt then falls before the call or after it. Who wants to read such a cell waits until the call is over.
     """
 
     @staticmethod
     def possible(traced: Traced, executable: Executable, own: dict[Any, int]) -> bool:
         """Whether it ever is; the rest is seen at each call."""
-        if traced.guarded or not traced.written:
-            return False
-        inputs = set(own.values())
-        if any(isinstance(s, int) and s in inputs for s in executable.sources[: traced.n_results]):
+        if traced.guarded or not traced.written or executable.writer.top:
+            return False  # while a loop runs others may read the cells, which then must not be written
+        if any(isinstance(s, int) for s in executable.sources[: traced.n_results]):
             return False
         for j, cell in enumerate(traced.written):
             o = traced.n_results + j
@@ -149,6 +148,9 @@ class Direct:
 
     def __init__(self, traced: Traced, executable: Executable, own: dict[Any, int]) -> None:
         self.executable, self.cleared = executable, traced.cleared
+        written = sorted(traced.written, key=id)
+        self.acquire = [c.lending.acquire for c in written]
+        self.release = [c.lending.release for c in written]
         self.n_results = traced.n_results
         self.over: list[Cell] = []
         places: dict[int, Cell] = {}
@@ -158,8 +160,21 @@ class Direct:
             else:
                 places[executable.place_of(traced.n_results + j)] = cell
         self.targets = [(places.get(i), *executable.out_types[i]) for i in executable.given]
+        self.take = [
+            executable.given.index(executable.place_of(k)) if s is None else s
+            for k, s in enumerate(executable.sources[: traced.n_results])
+        ]
 
     def __call__(self, values: list[Any], progress: list[Any]) -> list[Any] | None:
+        for acquire in self.acquire:
+            acquire()
+        try:
+            return self._run(values, progress)
+        finally:
+            for release in self.release:
+                release()
+
+    def _run(self, values: list[Any], progress: list[Any]) -> list[Any] | None:
         for cell in self.cleared:
             if cell.array is not None:
                 return None
@@ -178,7 +193,7 @@ class Direct:
             if status:
                 progress += [executable.outputs(values, targets), int(executable.table[LOOP])]
                 raise executable.error(status)
-        return executable.outputs(values, targets)[: self.n_results]
+        return [targets[t] if isinstance(t, int) else t.value for t in self.take]
 
 
 class _Kept:

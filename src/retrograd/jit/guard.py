@@ -7,18 +7,17 @@ doubt leads to the full key.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retrograd.config import cpu_setting, debugging, default_float, draw_float
 from retrograd.core.box import FACES, Box
 from retrograd.core.cells import Cell
 from retrograd.core.dispatch import EVALUATE, QUIET, current
 from retrograd.graph.keys import _is_library, function_of, global_names, is_stateful
+from retrograd.jit.settings import settings
 
 if TYPE_CHECKING:
     from retrograd.jit.program import Program
@@ -143,18 +142,6 @@ class Guard:
             if x._version != version:
                 return False
         return settings() == self.settings
-
-
-# What `os.environ` wraps: looking into it takes a tenth of the time, and this is done at every call.
-_environment: Any = getattr(os.environ, "_data", None)
-_NAMES = tuple(os.environ.encodekey(n) for n in ("RETROGRAD_ENGINE", "RETROGRAD_CPU", "RETROGRAD_THREADS"))
-
-
-def settings() -> tuple[Any, ...]:
-    """Everything global that a program depends on."""
-    get = _environment.get
-    engine, cpu, threads = _NAMES
-    return default_float(), draw_float(), debugging(), cpu_setting(), get(engine), get(cpu), get(threads)
 
 
 def guard(f: Any, args: Sequence[Any], program: Program) -> Guard | None:

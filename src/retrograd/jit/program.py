@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from retrograd import native
-from retrograd.config import cpu_level
 from retrograd.core.box import Box
 from retrograd.core.cells import Cell, commit
 from retrograd.core.dispatch import Evaluate, apply, current
 from retrograd.core.tree import Structure, unflatten
 from retrograd.graph.trace import Traced
 from retrograd.jit.engine import Interpreted, Native, Progress, Stopped, engine_for
+from retrograd.jit.fast import NOT_DONE, Fast
+from retrograd.jit.settings import settings
 from retrograd.ops.inputs import face
 from retrograd.primitives.control import Call
 from retrograd.transforms.captures import CONSTANT, LIVE, SPENT, apply_traced, spent_node, tape_state
@@ -42,11 +43,12 @@ class Program:
         if native.available() is None:
             self.traced.graph.derived["runner"] = native.run  # its derivatives run there too
         self.engines: dict[Any, Any] = {}
+        self.fasts: dict[Any, Any] = {}
 
     @property
     def engine(self) -> Interpreted | Native:
-        """What runs it here: made at the first use, once for each CPU level."""
-        key = (native.available(), cpu_level())
+        """What runs it here: made at the first use, once for each CPU level and number of threads."""
+        key = settings()
         found = self.engines.get(key)
         if found is None:
             found = self.engines[key] = engine_for(self.traced)
@@ -66,6 +68,21 @@ class Program:
     def again(self, values: list[Any]) -> Any:
         """A call whose arguments and surroundings `jit.guard` found to be those of the last one."""
         self.calls += 1
+        engine = self.engine
+        fast = self.fasts.get(engine)
+        if fast is None:
+            fast = _slow
+            if isinstance(engine, Native) and Fast.possible(self.traced, engine):
+                fast = Fast(self.traced, engine, self.structure, self.cells, self.states)
+            self.fasts[engine] = fast
+        try:
+            found = fast(list(values))
+        except Stopped as stopped:
+            with self._locked():
+                self._commit_iteration(stopped.progress)
+            raise stopped.__cause__ from None  # type: ignore[misc]
+        if found is not NOT_DONE:
+            return found
         with self._locked():
             outs = self._run(values)
         return unflatten(self.structure, self._faces(outs))
@@ -148,6 +165,11 @@ class Program:
         kept = [(c, v) for c, v, only_if in record.after if only_if is None or bool(progress.value(only_if))]
         changes = [(c, progress.value(v)) for c, v in [*record.before, *kept]]
         commit([c for c, _ in changes], [v for _, v in changes])
+
+
+def _slow(_: list[Any]) -> object:
+    """In place of a `Fast` where there can be none."""
+    return NOT_DONE
 
 
 def _bases(array: Any) -> Iterator[Any]:

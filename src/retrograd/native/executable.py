@@ -13,12 +13,13 @@ import numpy as np
 
 from retrograd.graph.ir import Graph, Literal, Var
 from retrograd.native.llvm.program import FAILED, FINISHED, HOST_FAILED, INTERRUPTED, ProgramWriter
-from retrograd.native.llvm.state import ARENA, FOUND, HOST, LOOP, POLL, POOL, RESET, SCRATCH, STATUS
+from retrograd.native.llvm.state import ARENA, FOUND, HOST, LOOP, POLL, POOL, SCRATCH, STATUS
 from retrograd.native.llvm.target import Target
 from retrograd.native.loops.ir import Constant, LoopProgram, View, root, walk, writes
 from retrograd.native.lower.coalescing import nothing_fails_after, share
 from retrograd.native.lower.lowering import lower
 from retrograd.native.lower.memory import plan
+from retrograd.native.lower.splitting import split_reductions
 from retrograd.native.runtime import cache, linker
 from retrograd.native.runtime.call import Argument, function, make_entry
 from retrograd.native.runtime.cpu import current_target
@@ -63,6 +64,7 @@ class Executable:
         computed = [o for o, s in zip(self.graph.outputs, self.sources, strict=True) if s is None]
         self.program: LoopProgram = lower(Graph(self.graph.inputs, self.graph.equations, tuple(computed)))
         self.in_place = self._share(pairs)
+        split_reductions(self.program.body, self.program.buffers)
         plan(self.program)
         lowered = time.perf_counter()
         self.writer = ProgramWriter(self.target, self.program)
@@ -131,10 +133,25 @@ class Executable:
                 raise self.error(status)
         return self.outputs(values, targets)[: self.n_outputs]
 
+    @property
+    def results_are_targets(self) -> bool:
+        """Whether the outputs are, one by one, the arrays that a call is given to write."""
+        whole = list(range(self.n_outputs))
+        return self.program.results == whole == self.given and len(self.sources) == self.n_outputs
+
+    def run(self, values: list[Any], targets: list[np.ndarray]) -> None:
+        """A call without progress, where the results are targets.
+
+        Raises:
+            Exception: what the program fails with.
+        """
+        with self.lock:
+            status = self.enter(values, targets)
+            if status != FINISHED:
+                raise self.error(status)
+
     def enter(self, values: list[Any], targets: list[np.ndarray]) -> int:
         """Run the code on inputs and on memory for the `given` outputs; a status. The caller holds the lock."""
-        table = self.table
-        table[:RESET] = 0
         self.failure, self.current = None, (values, targets)
         while True:
             status: int = self.entry(*values, *targets)

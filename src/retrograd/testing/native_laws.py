@@ -16,7 +16,7 @@ from retrograd.graph.interpret import evaluate
 from retrograd.graph.ir import Graph
 from retrograd.graph.trace import trace_pure
 from retrograd.primitives.families import Pointwise
-from retrograd.testing.cases import Arrays, Case, LawBroken, directions, need_close, need_same, run, types_of
+from retrograd.testing.cases import Arrays, Case, LawBroken, directions, need_same, run, types_of
 from retrograd.testing.execution_laws import LANES, _backwards, _columns_first, _of_floats, _spaced, converted
 from retrograd.transforms.derivatives import jvp, vjp
 from retrograd.transforms.vectorise import vmap

@@ -7,6 +7,7 @@ from retrograd.native.contraction.drivers import Call, Epilogue, blocks, tiles
 from retrograd.native.contraction.indices import Index, at, pieces
 from retrograd.native.contraction.packing import pack_panel
 from retrograd.native.contraction.planning import Product, plan
+from retrograd.native.contraction.streams import streams
 from retrograd.native.llvm.builder import Function
 from retrograd.native.llvm.target import Target
 
@@ -33,7 +34,8 @@ def emit(
         packed: the address of what `pack` made, aligned to 64; `b` is not read then.
         epilogue_size: about how many instructions the epilogue writes; a large one is put in a loop.
 
-    The order in which the terms of an element are added does not depend on the ranges.
+    The order in which the terms of an element are added does not depend on the ranges. What the epilogue writes must
+    not overlap A or B: they are still read.
     """
     if not product.m or not product.n:
         return
@@ -41,7 +43,7 @@ def emit(
     call = Call(
         a, b, packed, rows or (0, product.m), columns or (0, product.n), epilogue, epilogue_size, scratch
     )  # fmt: skip
-    {"tiles": tiles, "blocks": blocks, "dots": dots}[p.form](f, p, call)
+    {"tiles": tiles, "blocks": blocks, "dots": dots, "streams": streams}[p.form](f, p, call)
 
 
 def pack(

@@ -44,7 +44,10 @@ class Product:
 
     @property
     def transposed(self) -> Product:
-        """The product that gives C transposed: the operands change places."""
+        """The product that gives C transposed: the operands change places.
+
+        Vectors run along the columns of C, so this is the one to compute if C has one column and many rows.
+        """
         return Product(self.n, self.m, self.k, self.base, self.b.transposed, self.a.transposed)
 
     @property
@@ -60,7 +63,8 @@ class Plan:
     Attributes:
         product: with strides that are never used set to what suits.
         target: the machine.
-        form: ``tiles`` reads A where it lies; ``blocks`` packs A and B as well; ``dots`` runs vectors along k.
+        form: ``tiles`` reads A where it lies; ``blocks`` packs A as well as B. For few rows, ``dots`` runs vectors
+            along k, ``streams`` reads a large B from end to end.
         lanes: elements of a vector of C.
         rows, vectors: the tile of C that is held in registers.
         packs: whether B is read from packed panels of ``vectors * lanes`` columns.
@@ -72,7 +76,7 @@ class Plan:
 
     product: Product
     target: Target
-    form: Literal["tiles", "blocks", "dots"]
+    form: Literal["tiles", "blocks", "dots", "streams"]
     lanes: int
     rows: int
     vectors: int
@@ -148,6 +152,8 @@ class Plan:
         p = self.product
         if self.form == "dots":
             return round_up(p.m * p.k * p.size, 64) if p.a.column != 1 else 0
+        if self.form == "streams":
+            return round_up(p.m * round_up(p.n, self.lanes) * p.size, 64)
         if self.form == "tiles":
             return 0
         rows = min(self.rows_at_once, round_up(p.m, self.rows))
@@ -180,11 +186,13 @@ def plan(target: Target, product: Product) -> Plan:
     product = _unused_strides(product)
     if product.m <= 4 and product.k > 1 and product.b.row == 1 and product.b.column != 1:
         return _dots(target, product)
+    if product.m <= 4 and product.b.column == 1 and product.k * product.n * product.size > target.l2 // 2:
+        return _streams(target, product)
     # Packing A pays if it does not stay in the caches by itself, and if it is read for many panels.
     rows, vectors = _largest_tile(target)
     width = vectors * target.lanes(product.size)
     long = product.k > 4 * CHAIN and product.m >= 2 * rows and product.n >= 2 * width
-    if (long or product.n > 4 * width) and _footprint(product) > target.l2:
+    if (long or product.n > 4 * width) and _footprint(product) > target.l2 * 3 // 4:
         return _blocks(target, product)
     if product.n >= 8 * width and product.a.column != 1:
         lines = product.k if product.a.row == 1 else product.k * rows
@@ -235,6 +243,13 @@ def _dots(target: Target, product: Product) -> Plan:
     lanes = _lanes(target, product)
     chains = max(1, 8 // lanes)
     return Plan(product, target, "dots", lanes, 1, 1, False, chains, _depth(product), max(product.m, 1), COLUMNS)
+
+
+def _streams(target: Target, product: Product) -> Plan:
+    """Tiles would read a few lines of each row of B, again and again, from a far cache."""
+    columns = round_up(product.n, target.lanes(product.size))
+    lanes, rows = _lanes(target, product), max(product.m, 1)
+    return Plan(product, target, "streams", lanes, rows, 1, False, 1, _depth(product), rows, columns)
 
 
 def _tiles(target: Target, product: Product) -> Plan:

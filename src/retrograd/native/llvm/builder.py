@@ -98,7 +98,9 @@ def vector_constant(t: Type, values: Sequence[Any]) -> str:
 class Module:
     """Functions, and the declarations and globals they need."""
 
-    def __init__(self) -> None:
+    def __init__(self, cheap_masks: bool = True) -> None:
+        # Where the CPU has no mask registers, a masked store takes dozens of cycles: it becomes stores of fewer lanes.
+        self.cheap_masks = cheap_masks
         self.functions: dict[str, Function] = {}
         self.declarations: dict[str, str] = {}
         self.globals: dict[str, str] = {}
@@ -269,9 +271,20 @@ class Function:
         if t.base == "i1":
             wide = self.value(f"zext {t} {value} to {t.of('i8')}")
             return self.masked_store(t.of("i8"), wide, pointer, mask)
+        if not self.module.cheap_masks and mask.startswith("<"):
+            return self._store_pieces(t, value, pointer, mask.count("true"))
         name = self.module.declare(f"llvm.masked.store.{t.suffix}.p0", "void", f"{t}, ptr, i32, {t.mask}")
         self.do(f"call void {name}({t} {value}, ptr {pointer}, i32 {t.size}, {t.mask} {mask})")
         return None
+
+    def _store_pieces(self, t: Type, value: str, pointer: str, count: int) -> None:
+        """The first `count` lanes, in powers of two."""
+        at = 0
+        while at < count:
+            n = 1 << ((count - at).bit_length() - 1)
+            piece = value if n == t.lanes else self.shuffle(t, value, "poison", range(at, at + n))
+            self.store(Type(t.base, n), piece, self.offset(pointer, t.base, at))
+            at += n
 
     # Values -----------------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from retrograd.native.llvm.nests import _filled as first_value
 from retrograd.native.llvm.operations import base_of
 from retrograd.native.llvm.places import write_argmax
 from retrograd.native.llvm.products import ProductWriter, scratch_of
-from retrograd.native.llvm.state import HOST, LOOP, POLL, POOL, STATUS, TICKS, Table
+from retrograd.native.llvm.state import HOST, LOOP, POLL, POOL, RESET, STATUS, TICKS, Table
 from retrograd.native.llvm.target import Target
 from retrograd.native.loops.ir import ArgMax, Draw, Host, If, Loop, LoopProgram, Nest, Scatter, View, While, walk
 
@@ -20,7 +20,7 @@ FINISHED, FAILED, INTERRUPTED, HOST_FAILED = range(4)
 """What `main` returns: all done; a check failed (the state says which); a loop was stopped; a host call raised."""
 
 PATIENCE = 40_000_000  # cycles of the time stamp counter between two looks at Python: 10 to 20 ms
-WORTH_SPLITTING = 8_000.0  # nanoseconds of work that two threads share with profit
+WORTH_SPLITTING = 4_000.0  # nanoseconds of work that two threads share with profit
 
 
 class ProgramWriter:
@@ -28,7 +28,7 @@ class ProgramWriter:
 
     def __init__(self, target: Target, program: LoopProgram, prefix: str = "p") -> None:
         self.target, self.program, self.prefix = target, program, prefix
-        self.module = Module()
+        self.module = Module(cheap_masks=target.vector_bytes >= 64)
         self.table = Table(program)
         self.scratch = max((scratch_of(target, s) for s in walk(program.body) if isinstance(s, Nest)), default=0)
         self.main = self.module.function(f"{prefix}_main", [("ptr", "state")], "i64")
@@ -40,6 +40,8 @@ class ProgramWriter:
     def write(self) -> Module:
         """The whole module."""
         f = self.main
+        for slot in range(RESET):
+            self.table.store(f, slot, "0")
         self.statements(self.program.body)
         f.do(f"ret i64 {FINISHED}")
         for label, code in (("failed", FAILED), ("stopped", INTERRUPTED), ("raised", HOST_FAILED)):

@@ -59,6 +59,7 @@ class Grouping:
         self.open: dict[tuple[int, ...], list[Group]] = {}
         for e in graph.equations:
             self._place(e)
+        self._sink(graph)
 
     def _place(self, e: Equation) -> None:
         name, out = e.prim.name, e.outs[0]
@@ -166,6 +167,40 @@ class Grouping:
             return None
         return group
 
+    def _sink(self, graph: Graph) -> None:
+        """A group that only one other reads, point by point, becomes part of it."""
+        readers: dict[int, set[int]] = {g.number: set() for g in self.groups}
+        for e in graph.equations:
+            own = self.home.get(e.outs[0])
+            elementwise = e.outs[0] not in self.views and joins(e.prim) and e.prim.name != "gather"
+            for o in e.operands:
+                source = self.home.get(o) if isinstance(o, Var) else None
+                if source is not None and source is not own:
+                    readers[source.number].add(own.number if own is not None and elementwise else -1)
+        for o in graph.outputs:
+            if isinstance(o, Var) and o in self.home:
+                readers[self.home[o].number].add(-1)
+        places = {v: i for i, e in enumerate(graph.equations) for v in e.outs}
+        moved: dict[int, Group] = {}
+        for g in reversed(self.groups):
+            if len(readers[g.number]) != 1 or not all(
+                joins(e.prim) and e.prim.name not in ELEMENTWISE - {"convert"} for e in g.equations
+            ):
+                continue
+            (reader,) = readers[g.number]
+            other = moved.get(reader, self.groups[reader]) if reader >= 0 else None
+            if other is None or other.space != g.space or other.closed != g.closed:
+                continue
+            if len(other.equations) + len(g.equations) > LARGEST or g.product:
+                continue
+            other.equations = sorted([*g.equations, *other.equations], key=lambda e: places[e.outs[0]])
+            other.reads |= g.reads
+            for e in g.equations:
+                for v in e.outs:
+                    self.home[v] = other
+            g.equations = []
+            moved[g.number] = other
+
     def ordered(self) -> list[Group]:
         """Every group after those it waits for, otherwise as they came."""
         import heapq
@@ -188,7 +223,7 @@ class Grouping:
                 if not waiting[f]:
                     heapq.heappush(ready, f)
         assert len(order) == len(self.groups), "groups wait for each other"
-        return order
+        return [g for g in order if g.equations]
 
 
 def needed_in_memory(graph: Graph, grouping: Grouping) -> set[Var]:
@@ -203,8 +238,7 @@ def needed_in_memory(graph: Graph, grouping: Grouping) -> set[Var]:
             if (
                 home is None
                 or not own
-                or (e.prim.name not in REDUCTIONS
-                and not joins(e.prim))
+                or (e.prim.name not in REDUCTIONS and not joins(e.prim))
                 or e.prim.name == "gather"
             ):
                 needed.add(o)

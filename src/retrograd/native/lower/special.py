@@ -160,9 +160,12 @@ def _scan(body: Body, e: Equation) -> None:
     inputs = [*consts, *carry, *[views.row(x, counter) for x in xs]]
     rows = [views.row(s, counter) for s in stacks]
     statements, outs, inner = _inner(body, prim.body, inputs, [*temporary, *rows])
+    carried = {c.buffer for c in carry}
     for place, row in zip(outs[prim.n_carry :], rows, strict=True):
         if place != row:
             inner.copy(place, row)
+            if isinstance(place, View) and place.buffer in carried:  # as it enters: it may be overwritten soon
+                statements.insert(0, statements.pop())
     settle(inner, outs[: prim.n_carry], temporary, carry, top)
     body.statements.append(Loop(counter, prim.length, prim.backwards, statements, top))
 

@@ -102,6 +102,16 @@ def test_vectors(compiled, name, dtype, kinds, size):
         assert plan(TARGETS[name], case[0]).form == "dots"
 
 
+@pytest.mark.parametrize("name", ["small", "small wide", "small v2"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kinds", ["N N", "T padded", "N reversed"])
+@pytest.mark.parametrize("size", [(1, 130, 57), (2, 96, 41), (4, 37, 90)], ids=str)
+def test_few_rows_by_a_large_matrix(blocked, name, dtype, kinds, size):
+    case = example(*size, dtype, kinds)
+    check(blocked, name, case, dtype=dtype)
+    assert kinds == "N reversed" or plan(TARGETS[name], case[0]).form == "streams"
+
+
 @pytest.mark.parametrize("name", ["v2", "v3", "wide"])
 @pytest.mark.parametrize("kinds", ["N N", "T T"])
 @pytest.mark.parametrize("k", [0, 1, 1025, 1500])
@@ -133,8 +143,10 @@ def blocked(compiled, monkeypatch):
 BLOCKED = [(50, 270, 80), (61, 301, 203), (23, 650, 530), (12, 400, 1041)]
 
 
-@pytest.mark.parametrize("name", ["small", "small wide", "small v2"])
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [("small", np.float32), ("small", np.float64), ("small wide", np.float32), ("small v2", np.float64)],
+)
 @pytest.mark.parametrize("kinds", ["N N", "T N", "N T", "steps steps"])
 @pytest.mark.parametrize("size", BLOCKED, ids=str)
 def test_blocks(blocked, name, dtype, kinds, size):
@@ -142,6 +154,7 @@ def test_blocks(blocked, name, dtype, kinds, size):
     case = example(*size, dtype, kinds)
     chosen = plan(TARGETS[name], case[0])
     result = check(blocked, name, case, dtype=dtype)
+    assert chosen.packs or chosen.form != "blocks"
     if chosen.packs:
         assert np.array_equal(result, check(blocked, name, case, dtype=dtype, packs=True))
 
@@ -156,7 +169,7 @@ def test_blocks_are_chosen(blocked):
 
 @pytest.mark.parametrize("name", ["small", "small wide", "v3"])
 @pytest.mark.parametrize("kinds", ["N N", "N T"])
-@pytest.mark.parametrize("size", [(61, 301, 203), (64, 100, 64), (23, 10, 12), (3, 40, 30)], ids=str)
+@pytest.mark.parametrize("size", [(61, 301, 203), (64, 100, 64), (23, 10, 12), (3, 40, 30), (3, 90, 41)], ids=str)
 def test_a_product_in_parts_is_the_same_to_the_bit(blocked, name, kinds, size):
     case = product, a, b, *_ = example(*size, np.float32, kinds)
     whole = check(blocked, name, case, dtype=np.float32)
@@ -228,7 +241,7 @@ def test_errors_are_those_of_numpy(compiled, k):
     assert np.linalg.norm(ours - exact) <= 2 * np.linalg.norm(a @ b - exact)
 
 
-@pytest.mark.parametrize("size", [(7, 21, 13), (64, 100, 64), (1, 20, 30), (61, 301, 203)], ids=str)
+@pytest.mark.parametrize("size", [(7, 21, 13), (64, 100, 64), (1, 20, 30), (61, 301, 203), (1, 999, 900)], ids=str)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kinds", ["N N", "N T"])
 def test_code_for_every_level(blocked, size, dtype, kinds):
