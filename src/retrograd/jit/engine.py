@@ -47,6 +47,7 @@ class Interpreted:
     """Equation by equation, with NumPy."""
 
     name = "on the graph interpreter"
+    facts: Sequence[str] = ()
 
     def __init__(self, traced: Traced) -> None:
         self.traced = traced
@@ -85,6 +86,11 @@ class Native:
     """One call of compiled code."""
 
     name = "in native code"
+
+    @property
+    def facts(self) -> Sequence[str]:
+        """What a report says of the code."""
+        return self.executable.facts
 
     def __init__(self, traced: Traced) -> None:
         self.traced = traced

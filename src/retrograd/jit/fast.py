@@ -68,7 +68,7 @@ class Fast:
         face = FACES[-1]
         faces = [face(o, None, None, w) for o, w in zip(outs, self.weak)]  # noqa: B905 - results come first
         for i in self.spent:
-            faces[i] = current().follow(outs[i], spent_node())
+            faces[i] = current().follow(outs[i], spent_node())  # type: ignore[attr-defined]
         return self.build(faces)
 
 
@@ -77,5 +77,5 @@ def _builder(structure: Structure) -> Callable[[list[Any]], Any]:
     if structure == LEAF:
         return lambda faces: faces[0]
     if structure.kind in (tuple, list) and all(c == LEAF for c in structure.children):
-        return structure.kind  # type: ignore[no-any-return]
+        return structure.kind
     return lambda faces: unflatten(structure, faces)

@@ -24,6 +24,7 @@ from retrograd.graph.trace import trace
 from retrograd.jit.guard import Guard, guard
 from retrograd.jit.program import Program
 from retrograd.jit.report import Report
+from retrograd.native import available
 from retrograd.ops.inputs import array_of
 from retrograd.transforms.arguments import flat_arrays, name_of
 from retrograd.transforms.gradients import NoGrad
@@ -218,8 +219,37 @@ class Jitted:
             raise RetrogradError(f"{self.name} has not run yet: its graph is traced at the first call")
         return self.last.traced.graph
 
+    def _executable(self, what: str) -> Any:
+        """The native code of the program that ran last."""
+        if self.last is None:
+            raise RetrogradError(f"{self.name} has not run yet: its {what} is made at the first call")
+        executable = getattr(self.last.engine, "executable", None)
+        if executable is None:
+            raise RetrogradError(f"{self.name} runs {self.last.engine.name}, which has no {what}: {available()}")
+        return executable
+
+    @property
+    def loops(self) -> str:
+        """The loops that the program that ran last became."""
+        return str(self._executable("loops").loops)
+
+    @property
+    def llvm_ir(self) -> str:
+        """Their code for LLVM."""
+        return str(self._executable("LLVM code").llvm_ir)
+
+    @property
+    def assembly(self) -> str:
+        """Their machine code."""
+        return str(self._executable("assembly").assembly)
+
+    @property
+    def memory_plan(self) -> str:
+        """Where its temporaries lie."""
+        return str(self._executable("memory plan").memory_plan)
+
     def report(self) -> Report:
-        """What was traced, why again, what it captured, which cells it reads and assigns."""
+        """What was traced, why again, what it captured, which cells it reads and assigns, and what its code costs."""
         return Report.of(self.name, self.programs, self.retraces)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:

@@ -25,6 +25,8 @@ class ProgramReport:
     assigns: tuple[str, ...]
     captured: tuple[str, ...]
     copies_of_lent_cells: int
+    engine: str  # what runs it
+    facts: tuple[str, ...]  # of native code: operations, memory, threads, time to compile
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Report:
         lines = [f"jit of {self.name}: {len(self.programs)} program{'s' if len(self.programs) != 1 else ''}"]
         for i, p in enumerate(self.programs):
             lines.append(f"  {i}: ({', '.join(p.arguments)}) -> ({', '.join(p.results)})")
-            lines.append(f"     {p.equations} equations, called {p.calls} times, on the graph interpreter")
+            lines.append(f"     {p.equations} equations, called {p.calls} times, {p.engine}")
+            lines += [f"     {fact}" for fact in p.facts]
             for title, names in (("reads", p.reads), ("assigns", p.assigns), ("captured", p.captured)):
                 if names:
                     lines.append(f"     {title}: {', '.join(names)}")
@@ -70,4 +73,6 @@ def _describe(program: Program) -> ProgramReport:
         assigns=tuple(c.name for c in [*traced.written, *traced.cleared]),
         captured=tuple(str(type_of(c)) for c in captured),
         copies_of_lent_cells=program.copies,
+        engine=program.engine.name,
+        facts=tuple(program.engine.facts),
     )

@@ -15,7 +15,9 @@ from retrograd.graph.ir import Graph, Literal, Var
 from retrograd.native.llvm.program import FAILED, FINISHED, HOST_FAILED, INTERRUPTED, ProgramWriter
 from retrograd.native.llvm.state import ARENA, FOUND, HOST, LOOP, POLL, POOL, SCRATCH, STATUS
 from retrograd.native.llvm.target import Target
+from retrograd.native.loops.costs import flops, traffic
 from retrograd.native.loops.ir import Constant, LoopProgram, View, root, walk, writes
+from retrograd.native.loops.text import print_loops
 from retrograd.native.lower.coalescing import nothing_fails_after, share
 from retrograd.native.lower.lowering import lower
 from retrograd.native.lower.memory import plan
@@ -112,6 +114,42 @@ class Executable:
         self.entry = make_entry(address, self.table.ctypes.data, arguments, keep=(self.linked, self.table))
         self.plain = function(address, ctypes.c_int64, ctypes.c_void_p)
         self.in_dtypes = [b.dtype for b in program.inputs]
+
+    # To look at -------------------------------------------------------------------------------------------------------
+
+    @property
+    def loops(self) -> str:
+        """The loop program."""
+        return print_loops(self.program)
+
+    @property
+    def assembly(self) -> str:
+        """The machine code to read."""
+        return linker.assembly(self.llvm_ir, self.target)
+
+    @property
+    def memory_plan(self) -> str:
+        """Where the temporaries lie."""
+        buffers = sorted(self.program.buffers, key=lambda b: b.place)
+        lines = [f"  {b.place:>10,} to {b.place + b.bytes:>10,}  {b.size:,} x {b.dtype}" for b in buffers]
+        head = f"arena of {self.program.arena_bytes:,} bytes"
+        return "\n".join([head, *lines, f"scratch of {self.scratch.size:,} bytes for packed operands"])
+
+    @property
+    def facts(self) -> list[str]:
+        """What a report says of it, line by line."""
+        parts = ", ".join(f"{name} {1e3 * t:.0f} ms" for name, t in self.seconds.items())
+        origin = "from the cache" if self.from_cache else "made now"
+        lines = [
+            f"{flops(self.program):,} operations, {traffic(self.program):,} bytes read and written a call",
+            f"arena of {self.program.arena_bytes:,} bytes; {len(self.writer.module.functions)} functions, "
+            f"{self.writer.parallel} of them shared by {self.target.threads} threads",
+            f"compiled for {self.target.cpu}: {parts} ({origin})",
+        ]
+        if self.writer.hosts:
+            names = ", ".join(sorted({h.prim.name for h in self.writer.hosts}))
+            lines.append(f"computed by NumPy, having no kernel: {names}")
+        return lines
 
     # Calls ------------------------------------------------------------------------------------------------------------
 

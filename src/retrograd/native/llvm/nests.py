@@ -75,10 +75,7 @@ class NestWriter:
 
     def _cost(self) -> float:
         n = math.prod(self.nest.space)
-        weights = {"exp": 8, "log": 12, "tanh": 12, "sigmoid": 14, "power": 40, "sin": 25, "cos": 25, "erf": 20,
-                   "divide": 4, "sqrt": 4, "expm1": 14, "log1p": 14, "softplus": 25}  # fmt: skip
-        each = sum(weights.get(e.op, 1) for e in self.points.order if self.points.levels[id(e)] == self.rank)
-        return n * (each + 1) / max(self.lanes, 1) * 0.3
+        return n * (self.points.instructions + 1) / max(self.lanes, 1) * 0.15
 
     # Loops ------------------------------------------------------------------------------------------------------------
 

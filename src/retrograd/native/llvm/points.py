@@ -19,6 +19,13 @@ def view_level(view: View) -> int:
     return max((d + 1 for d, (n, s) in enumerate(zip(view.shape, view.strides, strict=True)) if s and n > 1), default=0)
 
 
+# About how many instructions a function becomes; others are one or two.
+LENGTHS = {
+    "exp": 20, "expm1": 40, "log": 35, "log1p": 40, "softplus": 45, "sin": 80, "cos": 80, "tanh": 40, "sigmoid": 25,
+    "erf": 40, "power": 110, "divide": 5, "sqrt": 6,
+}  # fmt: skip
+
+
 class Points:
     """Writes values of expressions while loops are opened around them.
 
@@ -42,6 +49,11 @@ class Points:
         self.splats: dict[tuple[int, int], str] = {}
         self.pointers: dict[tuple[View, int], str] = {}
         self.indices: list[str] = []
+
+    @property
+    def instructions(self) -> int:
+        """About how many are written for a vector."""
+        return sum(LENGTHS.get(e.op, 1) for e in self.vector_nodes)
 
     @property
     def lanes(self) -> int:

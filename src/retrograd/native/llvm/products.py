@@ -87,11 +87,11 @@ class ProductWriter:
             level = len(self.stack)
             contraction.emit(
                 f, self.target, pr, p.pointer(a, level), p.pointer(b, level), self._epilogue, room,
-                rows=rows, columns=columns, epilogue_size=2 * len(p.vector_nodes) + 2 * len(self.nest.stores),
+                rows=rows, columns=columns, epilogue_size=p.instructions + 2 * len(self.nest.stores),
             )  # fmt: skip
         f.do("ret void")
         extent = self.stack[0] if self.batch > 1 else -(-end // step)
-        cost = 2.0 * self.batch * pr.m * pr.n * max(pr.k, 1) / RATE
+        cost = self.batch * pr.m * pr.n * (2.0 * max(pr.k, 1) / RATE + p.instructions * 0.15 / self.plan.lanes)
         return Written(self.name, extent, True, cost, [])
 
     def _epilogue(self, f: object, t: Type, value: str, row: str, column: str, mask: str | None) -> None:
