@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 import retrograd as rg
+from retrograd import native
 
 ROOT = Path(__file__).parents[2]
+NEED_NATIVE = {"native.md"}  # what it shows is made by the native engine
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 PAGES = sorted(p for p in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")] if ">>>" in p.read_text())
 MODULES = sorted(m.name for m in pkgutil.walk_packages(rg.__path__, "retrograd.") if not m.name.endswith("__main__"))
@@ -34,6 +36,8 @@ def test_docstrings(name):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_pages(page, tmp_path):
+    if page.name in NEED_NATIVE and (reason := native.available()):
+        pytest.skip(reason)
     test = doctest.DocTestParser().get_doctest(page.read_text(), {}, page.name, str(page), 0)
     with contextlib.chdir(tmp_path):
         run([test], {"np": np, "rg": rg})

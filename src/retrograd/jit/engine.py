@@ -111,7 +111,7 @@ class Native:
 
     def in_cells(self, values: list[Any]) -> list[Any] | None:
         """The results, cells being written in place; None, and nothing done, where somebody may see an old value."""
-        if self.direct is None:
+        if self.direct is None or self.executable.busy:
             return None
         progress: list[Any] = []
         try:

@@ -34,6 +34,7 @@ class Guard:
 
     def __init__(self, f: Any, args: Sequence[Any], program: Program) -> None:
         self.program = program
+        self.fast = program.fast()
         self.level = current()
         if self.level is not EVALUATE and self.level is not QUIET:
             raise Unguarded

@@ -112,7 +112,7 @@ class Jitted:
         if guarded is not None and not kwargs:
             values = guarded.values(args)
             if values is not None:
-                return guarded.program.again(values)
+                return guarded.program.again(guarded.fast, values)
         leaves, structure = self._flatten(args, kwargs)
         places = [i for i, (_, x, fixed) in enumerate(leaves) if not fixed and is_array(x)]
         values = [array_of(leaves[i][1]) for i in places]

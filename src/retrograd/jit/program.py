@@ -65,16 +65,20 @@ class Program:
                 outs = self._apply(args)
         return unflatten(self.structure, self._faces(outs))
 
-    def again(self, values: list[Any]) -> Any:
-        """A call whose arguments and surroundings `jit.guard` found to be those of the last one."""
-        self.calls += 1
+    def fast(self) -> Any:
+        """What serves a call on bare arrays whose surroundings `jit.guard` has compared; it may say `NOT_DONE`."""
         engine = self.engine
-        fast = self.fasts.get(engine)
-        if fast is None:
-            fast = _slow
+        found = self.fasts.get(engine)
+        if found is None:
+            found = _slow
             if isinstance(engine, Native) and Fast.possible(self.traced, engine):
-                fast = Fast(self.traced, engine, self.structure, self.cells, self.states)
-            self.fasts[engine] = fast
+                found = Fast(self.traced, engine, self.structure, self.cells, self.states)
+            self.fasts[engine] = found
+        return found
+
+    def again(self, fast: Any, values: list[Any]) -> Any:
+        """A call whose arguments and surroundings are those of the last one; `fast` is what then served it."""
+        self.calls += 1
         try:
             found = fast(list(values))
         except Stopped as stopped:

@@ -6,11 +6,12 @@ import ctypes
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import numpy as np
 
+from retrograd.graph.interpret import evaluate
 from retrograd.graph.ir import Graph, Literal, Var
 from retrograd.native.llvm.program import FAILED, FINISHED, HOST_FAILED, INTERRUPTED, ProgramWriter
 from retrograd.native.llvm.state import ARENA, FOUND, HOST, LOOP, POLL, POOL, SCRATCH, STATUS
@@ -79,6 +80,7 @@ class Executable:
         done = time.perf_counter()
         self.seconds = {"passes and loops": lowered - started, "LLVM text": written - lowered, "code": done - written}
         self.lock = threading.RLock()
+        self.owner: int | None = None  # the thread that is in the code
         self.failure: BaseException | None = None
 
     def _bind(self, code: bytes) -> None:
@@ -94,8 +96,9 @@ class Executable:
         self.table[SCRATCH] = self.scratch.ctypes.data
         if self.writer.parallel:
             self.table[POOL] = pool(self.target.threads).address
-        self._poll = ctypes.CFUNCTYPE(ctypes.c_int64)(self._asked)
-        self._host = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(self._host_call)
+        asked = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)
+        self._poll = asked(self._answers(_let_signals_in))
+        self._host = asked(self._answers(self._host_call))
         self.table[POLL] = ctypes.cast(self._poll, ctypes.c_void_p).value or 0
         self.table[HOST] = ctypes.cast(self._host, ctypes.c_void_p).value or 0
         shapes = [o.shape for o, s in zip(self.graph.outputs, self.sources, strict=True) if s is None]
@@ -160,6 +163,8 @@ class Executable:
         were at that time, and then the number of the top loop that had completed an iteration last (from 1; 0: none).
         """
         values = list(values)
+        if self.busy:
+            return evaluate(self.graph, values)[: self.n_outputs]
         for i in self.in_place.values():
             values[i] = np.array(values[i], self.in_dtypes[i])
         targets = [np.empty(*self.out_types[i]) for i in self.given]
@@ -183,6 +188,10 @@ class Executable:
         Raises:
             Exception: what the program fails with.
         """
+        if self.busy:
+            for target, out in zip(targets, evaluate(self.graph, values), strict=True):
+                target[...] = out
+            return
         with self.lock:
             status = self.enter(values, targets)
             if status != FINISHED:
@@ -192,7 +201,11 @@ class Executable:
         """Run the code on inputs and on memory for the `given` outputs; a status. The caller holds the lock."""
         self.failure, self.current = None, (values, targets)
         while True:
-            status: int = self.entry(*values, *targets)
+            self.owner = threading.get_ident()
+            try:
+                status: int = self.entry(*values, *targets)
+            finally:
+                self.owner = None
             if status >= 0:
                 return status
             i = -1 - status
@@ -222,6 +235,11 @@ class Executable:
     def place_of(self, output: int) -> int:
         """Which buffer an output that is computed has."""
         return self.program.results[sum(s is None for s in self.sources[:output])]
+
+    @property
+    def busy(self) -> bool:
+        """Whether this thread is inside of the code: a signal handler calls what it interrupted."""
+        return self.owner == threading.get_ident()
 
     def writes_at_last(self, output: int) -> bool:
         """Whether an output has a buffer of its own, and nothing can fail once the code has begun to write there."""
@@ -261,27 +279,37 @@ class Executable:
 
     # What the code asks of Python -------------------------------------------------------------------------------------
 
-    def _asked(self) -> int:
-        """Signals are handled when Python code runs; if a handler raises, the loop ends here."""
-        try:
-            time.sleep(0)
-        except BaseException as error:  # noqa: BLE001 - it crosses native code, and is raised behind it
-            self.failure = error
-            return 1
-        return 0
+    def _answers(self, serve: Callable[[int], None]) -> Callable[[int], int]:
+        """What native code calls: 0, or 1 if it has to end because something was raised.
 
-    def _host_call(self, number: int) -> int:
+        A signal's handler runs where a frame begins or goes on. Only in a generator is that place inside of `try`; what
+        is raised at the head of a function would be lost between ctypes and native code.
+        """
+
+        def answers() -> Generator[int, int, None]:
+            answer = 0
+            while True:
+                try:
+                    while True:
+                        number = yield answer
+                        answer = 0
+                        serve(number)
+                except GeneratorExit:
+                    return
+                except BaseException as error:  # noqa: BLE001 - it crosses native code, and is raised behind it
+                    self.failure, answer = error, 1
+
+        running = answers()
+        next(running)
+        return running.send
+
+    def _host_call(self, number: int) -> None:
         """Compute a primitive without a kernel on the program's own memory."""
-        try:
-            s = self.writer.hosts[number]
-            operands = [o.value if isinstance(o, Constant) else self._array(o) for o in s.operands]
-            outs = s.prim.evaluate(*operands)
-            for view, out in zip(s.outs, outs if s.prim.multi else (outs,), strict=True):
-                self._array(view)[...] = out
-        except BaseException as error:  # noqa: BLE001 - it crosses native code, and is raised behind it
-            self.failure = error
-            return 1
-        return 0
+        s = self.writer.hosts[number]
+        operands = [o.value if isinstance(o, Constant) else self._array(o) for o in s.operands]
+        outs = s.prim.evaluate(*operands)
+        for view, out in zip(s.outs, outs if s.prim.multi else (outs,), strict=True):
+            self._array(view)[...] = out
 
     def _array(self, view: View) -> np.ndarray:
         buffer = root(view.buffer)
@@ -295,6 +323,11 @@ class Executable:
         flat = memory.reshape(-1).view(buffer.dtype)
         at = view.offset + sum(int(self.table[self.writer.table.slot(c)]) * s for c, s in view.terms)
         return flat[at : at + view.size].reshape(view.shape)
+
+
+def _let_signals_in(_: int) -> None:
+    """Their handlers run when Python code does; other threads have their turn before native code goes on."""
+    time.sleep(0)
 
 
 class _Given:

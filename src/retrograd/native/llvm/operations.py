@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ INTEGER = {"add": "add", "subtract": "sub", "multiply": "mul"}
 LOGIC = {"logical_and": "and", "logical_or": "or", "add": "or", "maximum": "or", "multiply": "and", "minimum": "and"}
 
 
+@cache
 def base_of(dtype: np.dtype) -> str:
     """LLVM's name of the elements; booleans are ``i1``, bytes in memory."""
     return BASES[dtype.name]
@@ -47,6 +49,17 @@ def emit(f: Function, target: Target, op: str, dtype: np.dtype, lanes: int, xs: 
     if dtype.kind == "f":
         return _float(f, target, op, t, xs)
     return _integer(f, op, dtype, t, xs)
+
+
+def called(f: Function, target: Target, op: str, dtype: np.dtype, lanes: int, xs: Sequence[str]) -> str:
+    """A function of floats as a call: written once in the module, where its code would be repeated too often."""
+    t = Type(base_of(dtype), lanes)
+    name = f"{op}_{t.suffix}"
+    if name not in f.module.functions:
+        arguments = [(str(t), f"x{i}") for i in range(len(xs))]
+        g = f.module.function(name, arguments, str(t))
+        g.do(f"ret {t} {FUNCTIONS[op](g, t, target, *[f'%{n}' for _, n in arguments])}")
+    return f.value(f"call {t} @{name}({', '.join(f'{t} {x}' for x in xs)})")
 
 
 def _float(f: Function, target: Target, op: str, t: Type, xs: Sequence[str]) -> str:

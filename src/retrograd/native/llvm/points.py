@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -24,6 +25,8 @@ LENGTHS = {
     "exp": 20, "expm1": 40, "log": 35, "log1p": 40, "softplus": 45, "sin": 80, "cos": 80, "tanh": 40, "sigmoid": 25,
     "erf": 40, "power": 110, "divide": 5, "sqrt": 6,
 }  # fmt: skip
+
+MANY = 1500  # instructions of a nest from which on functions are called: inlined, they would take long to compile
 
 
 class Points:
@@ -50,7 +53,7 @@ class Points:
         self.pointers: dict[tuple[View, int], str] = {}
         self.indices: list[str] = []
 
-    @property
+    @cached_property
     def instructions(self) -> int:
         """About how many are written for a vector."""
         return sum(LENGTHS.get(e.op, 1) for e in self.vector_nodes)
@@ -160,6 +163,8 @@ class Points:
         if e.op == "convert":
             return operations.convert(self.f, e.args[0].dtype, e.dtype, lanes, args[0])
         dtype = e.args[-1].dtype if e.args else e.dtype
+        if dtype.kind == "f" and LENGTHS.get(e.op, 1) >= 20 and (not lanes or self.instructions > MANY):
+            return operations.called(self.f, self.target, e.op, dtype, lanes, args)
         return operations.emit(self.f, self.target, e.op, dtype, lanes, args)
 
     def _affine(self, view: View, lanes: int, at: str | None) -> str:

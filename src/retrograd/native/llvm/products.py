@@ -11,7 +11,7 @@ from retrograd.native.llvm.builder import Module, Type
 from retrograd.native.llvm.nests import Written
 from retrograd.native.llvm.operations import base_of
 from retrograd.native.llvm.points import Points
-from retrograd.native.llvm.shapes import views_of
+from retrograd.native.llvm.shapes import arranged, views_of
 from retrograd.native.llvm.state import SCRATCH, Table
 from retrograd.native.llvm.target import Target
 from retrograd.native.loops.ir import Nest, roots
@@ -36,9 +36,9 @@ def product_of(nest: Nest) -> Product:
 
 def scratch_of(target: Target, nest: Nest) -> int:
     """Bytes that one thread needs besides."""
-    return (
-        contraction.scratch_bytes(target, product_of(nest)) if nest.product is not None and 0 not in nest.space else 0
-    )
+    if nest.product is None or 0 in nest.space:
+        return 0
+    return contraction.scratch_bytes(target, product_of(arranged(nest)))
 
 
 class ProductWriter:
@@ -46,7 +46,8 @@ class ProductWriter:
 
     def __init__(self, module: Module, target: Target, table: Table, nest: Nest, name: str, scratch: int) -> None:
         assert nest.product is not None
-        self.nest, self.name, self.target, self.table = nest, name, target, table
+        self.nest = nest = arranged(nest)
+        self.name, self.target, self.table = name, target, table
         self.product = product_of(nest)
         self.f = module.function(name, [("ptr", "state"), ("i64", "from"), ("i64", "to"), ("i64", "part")])
         self.rank = len(nest.space)

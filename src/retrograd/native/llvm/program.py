@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from retrograd.native.llvm import registers
 from retrograd.native.llvm.builder import Module, Type
 from retrograd.native.llvm.draws import write_draw
 from retrograd.native.llvm.nests import NestWriter, write_scatter
@@ -134,12 +135,26 @@ class ProgramWriter:
         f = self.main
         if s.top:
             self.top.append(s)
+        name = f"{self.prefix}_registers{len(self.module.functions)}"
+        if registers.write_loop(self.module, self.target, self.table, self.program, s, name):
+            return self._in_registers(s, name)
         with f.loop(s.count) as loop:
             index = f.value(f"sub i64 {s.count - 1}, {loop.index}") if s.backwards else loop.index
             self.table.store(f, self.table.slot(s.counter), index)
             self.statements(s.body)
-            if s.top:
-                self._poll(self.top.index(s) + 1)
+            if s.polls:
+                self._poll(s)
+
+    def _in_registers(self, s: Loop, name: str) -> None:
+        """Blocks of iterations; between two of them everything is in memory."""
+        f = self.main
+        size = registers.ITERATIONS if s.top else s.count
+        with f.loop(-(-s.count // size)) as block:
+            start = f.value(f"mul nsw i64 {block.index}, {size}")
+            stop = f.intrinsic("llvm.smin", Type("i64"), f.value(f"add nsw i64 {start}, {size}"), str(s.count))
+            f.do(f"call void @{name}(ptr %state, i64 {start}, i64 {stop})")
+            if s.polls:
+                self._poll(s)
 
     def _flag(self, view: View) -> str:
         f = self.main
@@ -156,8 +171,8 @@ class ProgramWriter:
         f.do(f"br i1 {self._flag(s.flag)}, label %{body}, label %{done}")
         f.label(body)
         self.statements(s.body)
-        if s.top:
-            self._poll(self.top.index(s) + 1)
+        if s.polls:
+            self._poll(s)
         f.do(f"br label %{head}")
         f.label(done)
 
@@ -171,10 +186,11 @@ class ProgramWriter:
             f.do(f"br label %{after}")
         f.label(after)
 
-    def _poll(self, number: int) -> None:
+    def _poll(self, s: Loop | While) -> None:
         """Between two iterations: give Python the word if it has waited long enough."""
         f = self.main
-        self.table.store(f, LOOP, str(number))
+        if s.top:
+            self.table.store(f, LOOP, str(self.top.index(s) + 1))
         clock = f.module.declare("llvm.readcyclecounter", "i64", "")
         now = f.value(f"call i64 {clock}()")
         late = f.value(f"icmp ugt i64 {now}, {self.table.load(f, TICKS, 'i64')}")
@@ -182,7 +198,7 @@ class ProgramWriter:
         f.do(f"br i1 {late}, label %{ask}, label %{go_on}")
         f.label(ask)
         self.table.store(f, TICKS, f.value(f"add i64 {now}, {PATIENCE}"))
-        stop = f.value(f"call i64 {self.table.load(f, POLL)}()")
+        stop = f.value(f"call i64 {self.table.load(f, POLL)}(i64 0)")
         halt = f.value(f"icmp ne i64 {stop}, 0")
         f.do(f"br i1 {halt}, label %stopped, label %{go_on}")
         f.label(go_on)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from retrograd.native.loops.ir import Check, Expr, Nest, Reduce, Scatter, Store, View, expressions, roots
+from retrograd.native.loops.ir import Check, Expr, Matrices, Nest, Reduce, Scatter, Store, View, expressions, roots
 
 
 def views_of(statement: Nest | Scatter) -> list[View]:
@@ -107,6 +107,56 @@ def _permuted(nest: Nest, order: Sequence[int]) -> Nest:
 
 def arranged(nest: Nest) -> Nest:
     """The nest as its loops are written."""
-    if nest.product is not None:
-        return nest
-    return merged(ordered(merged(nest)))
+    return merged(ordered(merged(nest))) if nest.product is None else arranged_product(nest)
+
+
+# Products -------------------------------------------------------------------------------------------------------------
+
+
+def arranged_product(nest: Nest) -> Nest:
+    """A product of stacks of matrices as one of larger matrices where it is one, and columns as rows."""
+    assert nest.product is not None
+    a, b, k = nest.product.a, nest.product.b, nest.product.k
+    *stack, m, n = nest.space
+    d = len(stack) - 1
+    if d >= 0:
+        if b.strides[d] == 0 and (m == 1 or a.strides[d] == a.strides[-2] * m):
+            # the second matrix serves the whole stack: the rows of all first ones are rows of one
+            rows = a.strides[d] if m == 1 else a.strides[-2]
+            first = replace(a, shape=(*stack[:-1], stack[-1] * m, k), strides=(*a.strides[:d], rows, a.strides[-1]))
+            second = replace(b, shape=(*stack[:-1], k, n), strides=(*b.strides[:d], *b.strides[-2:]))
+            keep = d if m == 1 else d + 1
+            if m == 1 or all(v.strides[d] == v.strides[d + 1] * m for v in views_of(nest)):
+                return arranged_product(_without(nest, d, keep, stack[-1] * m, Matrices(first, second, k)))
+        if n == 1 and a.strides[d] == 0:
+            # one matrix, many vectors: the vectors are the rows of the first operand
+            first = replace(b, shape=(*stack, k), strides=(*b.strides[:d], b.strides[d], b.strides[-2]))
+            second = replace(a, shape=(*stack[:-1], k, m), strides=(*a.strides[:d], a.strides[-1], a.strides[-2]))
+            space = (*stack, m)
+            return arranged_product(_projected(nest, [*range(d + 1), d + 1], space, Matrices(first, second, k)))
+    if n == 1 and m > 1:
+        first = replace(b, shape=(*stack, 1, k), strides=(*b.strides[:-2], b.strides[-1], b.strides[-2]))
+        second = replace(a, shape=(*stack, k, m), strides=(*a.strides[:-2], a.strides[-1], a.strides[-2]))
+        order = [*range(len(stack)), len(stack) + 1, len(stack)]
+        return _projected(nest, order, (*stack, 1, m), Matrices(first, second, k))
+    return nest
+
+
+def _without(nest: Nest, gone: int, kept: int, length: int, product: Matrices) -> Nest:
+    """The stack's last dimension and the rows as one; `kept` is the one whose strides it has."""
+    order = [d for d in range(len(nest.space)) if d not in (gone, gone + 1)]
+    order.insert(gone, kept)
+    space = [nest.space[d] for d in order]
+    space[gone] = length
+    return _projected(nest, order, tuple(space), product)
+
+
+def _projected(nest: Nest, order: Sequence[int], space: tuple[int, ...], product: Matrices) -> Nest:
+    """The nest over other dimensions: each is one of the old ones."""
+
+    def change(view: View) -> View:
+        return replace(view, shape=space, strides=tuple(view.strides[d] for d in order))
+
+    found = rebuilt(nest, change, space, lambda axes: tuple(axes[d] for d in order))
+    found.product = product
+    return found

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from retrograd.native.llvm.builder import Function, Module, Type
 from retrograd.native.llvm.target import Target
 
 NAMES = re.compile(r"%\w+")
-WORDS = re.compile(r"\w+")
+VECTOR = re.compile(r"<(\d+) x (\w+)>")
 SLOW = {"fdiv": 4.0, "sqrt": 5.0}  # in multiples of an addition
 FREE = ("getelementptr", "load", "extractelement", "insertelement")  # mostly part of another instruction
 
@@ -37,27 +38,38 @@ class Straight(Function):
 
     Args:
         limit: at most so many instructions in the loop.
+        prices: what operations cost, as far as it is known.
+        trial: whether only the cost and the layout are wanted.
     """
 
     def __init__(
-        self, module: Module, name: str, arguments: Sequence[tuple[str, str]], target: Target, limit: float
+        self,
+        module: Module,
+        name: str,
+        arguments: Sequence[tuple[str, str]],
+        target: Target,
+        limit: float,
+        prices: dict[Any, float],
+        trial: bool,
     ) -> None:
         super().__init__(module, name, arguments, "void")
-        self.target, self.limit = target, limit
+        self.target, self.limit, self.prices = target, limit, prices
+        self.trial = trial
+        self.sketch = False  # write nothing: only names are wanted
         self.before: list[str] = []  # the lines that run once
         self.fixed = {f"%{n}" for _, n in arguments}  # what they compute
-        self.known: dict[str, str] = {}  # values by their text
-        self.order: list[str] = []
+        self.known: dict[Any, str] = {}  # values by their text, or by another name
+        self.order: list[Any] = []  # the names of those in the loop
         self.cost = 0.0
         self.quota = float("inf")  # beyond this cost a trial is given up
+        self.costs: dict[str, float] = {}  # by the beginning of an instruction
 
     # Trials -----------------------------------------------------------------------------------------------------------
 
     def price(self, write: Callable[[], object], quota: float) -> float:
         """What it costs to write something, which is then taken back; infinite if that is more than the quota."""
-        mark, order, cost, old = len(self.lines), len(self.order), self.cost, self.quota
-        before = len(self.before)
-        self.quota = min(old, cost + quota)
+        lines, order, cost, old = len(self.lines), len(self.order), self.cost, self.quota
+        self.quota = cost + quota
         try:
             write()
             return self.cost - cost
@@ -65,9 +77,40 @@ class Straight(Function):
             return float("inf")
         finally:
             for text in self.order[order:]:
-                self.fixed.discard(self.known.pop(text))
-            del self.lines[mark:], self.order[order:], self.before[before:]
+                del self.known[text]
+            del self.lines[lines:], self.order[order:]
             self.cost, self.quota = cost, old
+
+    def operation(self, kind: Any, args: Sequence[str], write: Callable[[Sequence[str]], str]) -> str:
+        """An operation on registers; on trial it is only paid for."""
+        if self.sketch:
+            return self.fresh("%any")
+        if not self.trial or self._is_fixed(*args):
+            return write(args)
+        if kind not in self.prices:
+            self.prices[kind] = self.price(lambda: write([f"%any{i}" for i in range(len(args))]), float("inf"))
+        return self.remembered((kind, *args), lambda: self._paid(self.prices[kind]))
+
+    def _paid(self, cost: float) -> str:
+        """A value that nobody looks at."""
+        self.cost += cost
+        if self.cost > self.quota:
+            raise Unfit
+        return self.fresh("%any")
+
+    def _is_fixed(self, *texts: str) -> bool:
+        return all(n in self.fixed for text in texts for n in NAMES.findall(text))
+
+    def remembered(self, what: Any, find: Callable[[], str]) -> str:
+        """A value that has been found before under some name is not looked for again."""
+        name = self.known.get(what)
+        if self.sketch:
+            return self.fresh("%any")
+        if name is None:
+            name = self.known[what] = find()
+            if name not in self.fixed:
+                self.order.append(what)
+        return name
 
     # Lines ------------------------------------------------------------------------------------------------------------
 
@@ -81,27 +124,32 @@ class Straight(Function):
             return name
         self.count += 1
         name = f"%v{self.count}"
+        if self.sketch:
+            return name
         self.known[text] = name
-        self.order.append(text)
-        if all(n in self.fixed for n in NAMES.findall(text)):
+        if self._is_fixed(text):
             self.fixed.add(name)
             self.before.append(f"  {name} = {text}")
             return name
+        self.order.append(text)
         self.lines.append(f"  {name} = {text}")
-        self.cost += self._cost(text) if cost is None else cost
+        self.cost += self._cost(text.partition("%")[0]) if cost is None else cost
         if self.cost > self.quota or len(self.lines) > self.limit:
             raise Unfit
         return name
 
-    def _cost(self, text: str) -> float:
-        word, _, rest = text.partition(" ")
-        if word in FREE:
-            return 0.5
-        lanes = re.search(r"<(\d+) x (\w+)>", rest)
-        registers = 1.0
-        if lanes is not None and lanes[2] != "i1":
-            registers = max(1.0, int(lanes[1]) * Type(lanes[2]).size / self.target.vector_bytes)
-        return registers * next((c for w, c in SLOW.items() if w in text[:24]), 1.0)
+    def _cost(self, head: str) -> float:
+        """Of an instruction, in additions of full registers; the operands do not matter."""
+        found = self.costs.get(head)
+        if found is None:
+            found = 0.5
+            if not head.startswith(FREE):
+                vector = VECTOR.search(head)
+                found = next((c for w, c in SLOW.items() if w in head), 1.0)
+                if vector is not None and vector[2] != "i1":
+                    found *= max(1.0, int(vector[1]) * Type(vector[2]).size / self.target.vector_bytes)
+            self.costs[head] = found
+        return found
 
     def label(self, name: str) -> None:
         """Branches are for other functions."""
@@ -119,6 +167,10 @@ class Straight(Function):
         return self.value(f"shufflevector {t} {one}, {t} poison, <{t.lanes} x i32> zeroinitializer")
 
     def shuffle(self, t: Type, a: str, b: str, places: Sequence[int]) -> str:
+        if self.sketch:
+            return self.fresh("%any")
+        if self.trial and not self._is_fixed(a, b):
+            return self.remembered((t, a, b, tuple(places)), lambda: self._paid(self._shuffle_cost(t, places)))
         mask = ", ".join("i32 poison" if p < 0 else f"i32 {p}" for p in places)
         text = f"shufflevector {t} {a}, {t} {b}, <{len(places)} x i32> <{mask}>"
         return self.valued(text, self._shuffle_cost(t, places))

@@ -25,7 +25,12 @@ FREE = frozenset(("const", "load", "fetch", "counter", "product", "convert", "wh
 
 def flops(program: LoopProgram) -> int:
     """Arithmetic operations of a call; a function such as exp counts as one, a while loop as one iteration."""
-    return _sum(program.body, _flops)
+    return operations(program.body)
+
+
+def operations(body: Sequence[Any]) -> int:
+    """Those of some statements."""
+    return _sum(body, _flops)
 
 
 def traffic(program: LoopProgram) -> int:

@@ -6,6 +6,7 @@ Every statement works on whole spaces at once, with NumPy, on memory that is add
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -121,7 +122,8 @@ class _Run:
         found = self.values(s.space, roots(s), product)
         self.check(s.checks, found)
         for r in s.reduces:
-            out = self.array(r.view)[tuple(slice(0, 1) if a else slice(None) for a in r.axes)]
+            kept = tuple(1 if a else n for n, a in zip(s.space, r.axes, strict=True))
+            out = self.array(replace(r.view, shape=kept))
             axes = tuple(i for i, a in enumerate(r.axes) if a)
             x = found[id(r.value)]
             out[...] = self.reduced(r.op, x, axes)

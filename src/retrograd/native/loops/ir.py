@@ -235,13 +235,14 @@ class Host:
 
 @dataclass
 class Loop:
-    """``for counter in range(count)``, or backwards."""
+    """``for counter in range(count)``, or backwards. If it `polls`, Python can end the program between iterations."""
 
     counter: Counter
     count: int
     backwards: bool
     body: list[Any]
     top: bool = False
+    polls: bool = False
 
 
 @dataclass
@@ -252,6 +253,7 @@ class While:
     flag: View
     body: list[Any]
     top: bool = False
+    polls: bool = True
 
 
 @dataclass

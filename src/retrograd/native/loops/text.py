@@ -100,10 +100,14 @@ class _Printer:
         self.put(indent, f"for {', '.join(f'{c} < {n}' for c, n in zip('ijklmnop', s.space, strict=False)) or 'once'}:")
         known: dict[int, str] = {}
         counts: dict[int, int] = {}
-        order = expressions(roots(s))
+        wanted = roots(s)
+        order = expressions(wanted)
         for e in order:
             for a in e.args:
                 counts[id(a)] = counts.get(id(a), 0) + 1
+        for n, e in enumerate(wanted):
+            if any(e is other for other in wanted[:n]):  # said once
+                counts[id(e)] = counts.get(id(e), 0) + 1
         if isinstance(s, Nest) and s.product is not None:
             left, right = s.product.a, s.product.b
             self.put(inner, f"product = sum over {s.product.k} of {self.view(left)} * {self.view(right)}")

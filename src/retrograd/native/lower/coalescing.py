@@ -14,9 +14,11 @@ from retrograd.native.loops.ir import (
     Buffer,
     Draw,
     Host,
+    Loop,
     Nest,
     Scatter,
     View,
+    While,
     expressions,
     reads,
     root,
@@ -102,7 +104,14 @@ def _all_writes(s: Any) -> list[View]:
 
 
 def _can_fail(s: Any) -> bool:
-    return any(isinstance(t, Host) or (isinstance(t, Nest | Scatter) and t.checks) for t in walk([s]))
+    return any(_ends_programs(t) for t in walk([s]))
+
+
+def _ends_programs(s: Any) -> bool:
+    """Whether a program can end here: a check, a call of NumPy, an interrupt."""
+    if isinstance(s, Loop | While):
+        return s.polls
+    return isinstance(s, Host) or (isinstance(s, Nest | Scatter) and bool(s.checks))
 
 
 def _same_elements(s: Any, own: View, view: View) -> bool:

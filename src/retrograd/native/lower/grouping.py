@@ -34,6 +34,11 @@ def has_kernel(e: Equation) -> bool:
     return isinstance(n, Literal) and 0 <= n.value < 1 << 16
 
 
+def first_of(e: Equation) -> Any:
+    """The first value of an equation, or None: a loop may be there for its checks alone."""
+    return e.outs[0] if e.outs else None
+
+
 @dataclass(eq=False)
 class Group:
     """Equations of one nest, or one equation alone."""
@@ -62,7 +67,7 @@ class Grouping:
         self._sink(graph)
 
     def _place(self, e: Equation) -> None:
-        name, out = e.prim.name, e.outs[0]
+        name, out = e.prim.name, first_of(e)
         sources = [o for o in e.operands if isinstance(o, Var)]
         if name in VIEWS:
             self.views[out] = e
@@ -171,8 +176,8 @@ class Grouping:
         """A group that only one other reads, point by point, becomes part of it."""
         readers: dict[int, set[int]] = {g.number: set() for g in self.groups}
         for e in graph.equations:
-            own = self.home.get(e.outs[0])
-            elementwise = e.outs[0] not in self.views and joins(e.prim) and e.prim.name != "gather"
+            own = self.home.get(first_of(e))
+            elementwise = first_of(e) not in self.views and joins(e.prim) and e.prim.name != "gather"
             for o in e.operands:
                 source = self.home.get(o) if isinstance(o, Var) else None
                 if source is not None and source is not own:
@@ -234,7 +239,7 @@ def needed_in_memory(graph: Graph, grouping: Grouping) -> set[Var]:
             if isinstance(o, Literal):
                 continue
             home = grouping.home.get(o)
-            own = grouping.home.get(e.outs[0]) is home and e.outs[0] not in grouping.views
+            own = grouping.home.get(first_of(e)) is home and first_of(e) not in grouping.views
             if (
                 home is None
                 or not own

@@ -11,6 +11,7 @@ import numpy as np
 from retrograd.core.types import ArrayType
 from retrograd.graph.ir import Equation, Literal
 from retrograd.native.loops import views
+from retrograd.native.loops.costs import operations
 from retrograd.native.loops.ir import (
     ArgMax,
     Constant,
@@ -28,6 +29,8 @@ from retrograd.native.loops.ir import (
 )
 from retrograd.native.lower.coalescing import settle
 from retrograd.native.lower.lowering import Body, element
+
+LONG = 1_000_000  # operations of a loop within another: from here on it may be interrupted
 
 
 def _fill(body: Body, view: View, value: Any = 0) -> None:
@@ -167,7 +170,9 @@ def _scan(body: Body, e: Equation) -> None:
             if isinstance(place, View) and place.buffer in carried:  # as it enters: it may be overwritten soon
                 statements.insert(0, statements.pop())
     settle(inner, outs[: prim.n_carry], temporary, carry, top)
-    body.statements.append(Loop(counter, prim.length, prim.backwards, statements, top))
+    loop = Loop(counter, prim.length, prim.backwards, statements, top)
+    loop.polls = top or operations([loop]) > LONG
+    body.statements.append(loop)
 
 
 def _while(body: Body, e: Equation) -> None:
