@@ -18,6 +18,7 @@ import retrograd as rg
 from retrograd import native, nn
 from retrograd.core.primitive import REGISTRY
 from retrograd.core.types import ArrayType
+from retrograd.graph.interpret import evaluate
 from retrograd.graph.ir import Equation, Graph, Var
 from retrograd.native.executable import Executable
 from retrograd.native.llvm.program import ProgramWriter
@@ -72,7 +73,7 @@ class Training:
 
     def step(self, i):
         start = rg.where(i * 10 >= 70, 0, i * 10)
-        places = self.order.value[start + rg.arange(10)] if hasattr(self.order, "value") else None
+        places = self.order[start + rg.arange(10)]
         self.words.value = rg.random.bits(9, generator=self.generator)
         noise = rg.random.uniform((10, 11), generator=self.generator)
         x = self.x[places] * rg.where(noise < 0.2, 0.0, 1.25)
@@ -138,7 +139,9 @@ def test_through_a_recurrent_net(checkpointed, dtype, tolerance):
     if not checkpointed:
         roads["forward over reverse"] = lambda *a: rg.jvp(lambda *b: rg.grad(f)(*b), a, vs)[1]
     for name, road in roads.items():
-        nearly(rg.jit(road)(*args), interpreted(rg.jit(road))(*args), tolerance if name != "forward over reverse" else 1e-4)
+        nearly(
+            rg.jit(road)(*args), interpreted(rg.jit(road))(*args), tolerance if name != "forward over reverse" else 1e-4
+        )
 
 
 # Errors and interrupts ------------------------------------------------------------------------------------------------
@@ -212,7 +215,9 @@ def test_an_interrupt_in_native_code_ends_between_two_iterations(kind):
     before, seen = signal.signal(signal.SIGVTALRM, handler), []
     try:
         for _ in range(2):
-            signal.setitimer(signal.ITIMER_VIRTUAL, 1.0 if not seen else 0.1)  # the first time it is compiled too; SIGALRM is the test runner's
+            signal.setitimer(
+                signal.ITIMER_VIRTUAL, 1.0 if not seen else 0.1
+            )  # the first time it is compiled too; SIGALRM is the test runner's
             with pytest.raises(Stop):
                 run()
             seen.append(steps.taken())
@@ -334,7 +339,7 @@ def together(seconds):
                 calls.append(1)
                 if len(calls) % 7 == 0:
                     seen.add(predict(x).numpy().tobytes())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - the thread's, shown by the test
             failures.append(error)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
@@ -416,7 +421,5 @@ def test_ten_thousand_scalar_nodes_compile():
     graph = chain(10_000)
     run = Executable(graph)
     args = [np.asarray(0.3), np.asarray(0.7)]
-    from retrograd.graph.interpret import evaluate
-
     for found, wanted in zip(run(args), evaluate(graph, args), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-9)

@@ -108,7 +108,17 @@ def test_matrices(shape, dtype):
     assert all(map(same_bits, poisoned(run, args, 0xFF), found))
 
 
-PRODUCTS = [(1, 1, 1), (1, 300, 7), (64, 1, 64), (5, 17, 3), (16, 16, 16), (33, 65, 31), (100, 64, 10), (7, 2000, 40), (130, 70, 257)]
+PRODUCTS = [
+    (1, 1, 1),
+    (1, 300, 7),
+    (64, 1, 64),
+    (5, 17, 3),
+    (16, 16, 16),
+    (33, 65, 31),
+    (100, 64, 10),
+    (7, 2000, 40),
+    (130, 70, 257),
+]
 
 
 def of_products(a, b, w):
@@ -132,7 +142,10 @@ def test_products(sizes, dtype):
     )  # fmt: skip
     wide = [x.astype("f8") for x in args]
     found = run(args)
-    wanted = [x.astype(dtype) for x in evaluate(run.graph if dtype == "float64" else executable(of_products, wide).graph, wide)]
+    wanted = [
+        x.astype(dtype)
+        for x in evaluate(run.graph if dtype == "float64" else executable(of_products, wide).graph, wide)
+    ]
     close(found, wanted, bounds)
     assert all(map(same_bits, poisoned(run, args, 0xFF), found))
 

@@ -140,7 +140,9 @@ def blocks(depth, steps=5):
     if depth:
         inner = blocks(depth - 1, max(steps - 2, 2))
         pointwise.append(st.tuples(st.sampled_from(sorted(LOOPS)), inner, number, number, number))
-    return st.builds(Block, st.lists(st.one_of(pointwise), min_size=1, max_size=steps).map(tuple), st.tuples(number, number, number))
+    return st.builds(
+        Block, st.lists(st.one_of(pointwise), min_size=1, max_size=steps).map(tuple), st.tuples(number, number, number)
+    )
 
 
 def loops(steps=5):

@@ -47,9 +47,9 @@ class Interpreted:
     """Equation by equation, with NumPy."""
 
     name = "on the graph interpreter"
-    facts: Sequence[str] = ()
 
     def __init__(self, traced: Traced) -> None:
+        self.facts = (f"because {native.available()}",)
         self.traced = traced
         pinned = [v for r in traced.stage.loops for _, v in r.before if isinstance(v, Box)]
         traced.graph.derived["pinned"] = tuple(v.value for v in pinned if isinstance(v.value, Var))

@@ -7,9 +7,12 @@ program is compiled.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from retrograd.errors import RetrogradError
 
 if TYPE_CHECKING:
     from retrograd.graph.ir import Graph, Var
@@ -20,9 +23,11 @@ INSTALL = "llvmlite is not installed: pip install llvmlite"
 
 def available() -> str | None:
     """Why nothing runs natively here, or None."""
-    asked = os.environ.get("RETROGRAD_ENGINE", "")
+    asked = os.environ.get("RETROGRAD_ENGINE", "native")
     if asked == "interpreter":
         return "RETROGRAD_ENGINE=interpreter"
+    if asked not in ("", "native"):
+        raise RetrogradError(f"RETROGRAD_ENGINE={asked}: set it to native or interpreter, or leave it out")
     return _missing()
 
 
@@ -30,7 +35,10 @@ def available() -> str | None:
 def _missing() -> str | None:
     from retrograd.native.runtime.linker import available as loads
 
-    return None if loads() else INSTALL
+    if loads():
+        return None
+    warnings.warn(f"compiled functions are interpreted, which is slower: {INSTALL}", stacklevel=2)
+    return INSTALL
 
 
 def compiled(graph: Graph, keep: Sequence[Var] = (), pairs: Sequence[tuple[int, int]] = ()) -> Executable:

@@ -266,7 +266,13 @@ class IntegerPower(Pointwise):
         return x**self.n
 
     def kernel(self, k: Any, x: Any) -> Any:
-        powers = {1: lambda: x, 2: lambda: x * x, 3: lambda: x * x * x, -1: lambda: 1 / x, -2: lambda: 1 / (x * x)}
+        powers = {
+            1: lambda: x,
+            2: lambda: x * x,
+            3: lambda: x * x * x,
+            -1: lambda: 1 / x,
+            -2: lambda: (1 / x) * (1 / x),
+        }
         return powers[self.n]() if self.n in powers else k.power(x, self.n)
 
     def partials(self, k: Any, x: Any, *, out: Any) -> Sequence[Any]:

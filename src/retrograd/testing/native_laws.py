@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from retrograd.core.types import is_weak_scalar
+from retrograd.errors import RetrogradError
 from retrograd.graph.interpret import evaluate
 from retrograd.graph.ir import Graph
 from retrograd.graph.trace import trace_pure
@@ -45,8 +46,6 @@ def narrowed(case: Case) -> Case | None:
 
 def in_dtype(case: Case, dtype: str) -> Case | None:
     """The case with all arguments in an integer dtype or bool, if the primitive takes it and has a kernel for it."""
-    from retrograd.errors import RetrogradError
-
     weak = any(is_weak_scalar(a) for a in case.args)
     if not isinstance(case.prim, Pointwise) or weak or not case.args:
         return None
@@ -198,7 +197,7 @@ def _bound(case: Case, name: str, wanted: np.ndarray) -> Any:
 
 
 def summed(case: Case, dtype: np.dtype) -> Any:
-    """2 sqrt(n) eps sum |x| |y|."""
+    """The bound on the error of a sum: 2 sqrt(n) eps times the sum of the terms' sizes."""
     sizes = [np.abs(np.asarray(a, np.float64)) for a in case.args]
     n = sizes[0].shape[-1] if case.prim.name == "matmul" else max(sizes[0].size, 1)
     return 2 * np.sqrt(n) * np.finfo(dtype).eps * np.asarray(case.prim.evaluate(*sizes))

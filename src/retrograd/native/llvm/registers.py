@@ -45,9 +45,7 @@ def outside(program: LoopProgram, loop: Loop) -> set[Buffer]:
     return found
 
 
-def write_loop(
-    module: Module, target: Target, table: Table, program: LoopProgram, loop: Loop, name: str
-) -> str | None:
+def write_loop(module: Module, target: Target, table: Table, program: LoopProgram, loop: Loop, name: str) -> str | None:
     """A function ``(state, from, to)`` that runs iterations of a loop; None if it has to be written otherwise."""
     try:
         writer = LoopWriter(module, target, table, program, loop, name)
@@ -192,7 +190,7 @@ class LoopWriter:
             elements.to_memory(key, sorted(self.written[key]))
         body, f.lines = f.lines, []
         first = self._first(f, layouts)
-        phis = [f"  %index = phi i64 [ %from, %entry ], [ %next, %loop ]"]
+        phis = ["  %index = phi i64 [ %from, %entry ], [ %next, %loop ]"]
         for i, ((key, own), start, after) in enumerate(zip(layouts, first, following, strict=True)):
             t = Type(base_of(key[0].dtype), len(own) if len(own) > 1 else 0)
             phis.append(f"  %carried{i} = phi {t} [ {start}, %entry ], [ {after}, %loop ]")

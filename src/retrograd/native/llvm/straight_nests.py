@@ -18,7 +18,7 @@ from retrograd.native.llvm.combining import Combine, Register, combined, tree
 from retrograd.native.llvm.elements import Elements, Key, key_of, moves, offsets
 from retrograd.native.llvm.operations import IDENTITY, base_of
 from retrograd.native.llvm.shapes import merged
-from retrograd.native.llvm.straight import Place, Straight
+from retrograd.native.llvm.straight import Straight
 from retrograd.native.loops.ir import Expr, Nest, Reduce, View, expressions, roots
 
 Chunk = tuple[int | None, ...]
@@ -125,7 +125,9 @@ class StraightNest:
         nest = self.nest
         groups: dict[Any, list[Chunk]] = {}
         for chunk in way:
-            groups.setdefault(self._results(chunk) if nest.product is not None or nest.reduces else chunk, []).append(chunk)
+            groups.setdefault(self._results(chunk) if nest.product is not None or nest.reduces else chunk, []).append(
+                chunk
+            )
         part = [c for members in list(groups.values())[: self.lanes()] for c in members]
         return part, len(part) / len(way)
 

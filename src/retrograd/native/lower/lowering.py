@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from retrograd.core.source import at_user_line
 from retrograd.core.types import ArrayType
 from retrograd.graph.ir import Equation, Graph, Literal, Var
 from retrograd.native.loops import views
@@ -208,20 +209,20 @@ class Body:
         b, k = prim.batch_axes, places.shape[-1]
         out = e.outs[0]
         rest = out.shape[len(places.shape) - 1 :]
-        at, checks = self.offset(places, k, x.shape[b : b + k], x.strides[b : b + k], rest)
+        at, checks = self.offset(e, places, x.shape[b : b + k], x.strides[b : b + k], rest)
         nest.checks += checks
         between = len(places.shape) - 1 - b
         strides = (*x.strides[:b], *(0,) * between, *x.strides[b + k :])
         return Value(Expr("fetch", out.dtype, (at,), replace(x, shape=out.shape, strides=strides)))
 
     def offset(
-        self, places: View, k: int, lengths: Sequence[int], strides: Sequence[int], rest: tuple[int, ...]
+        self, e: Equation, places: View, lengths: Sequence[int], strides: Sequence[int], rest: tuple[int, ...]
     ) -> tuple[Expr, list[Check]]:
         """How far from the beginning the element lies that the indices name, and the checks that it exists."""
         at: Any = None
         checks = []
         lanes = places.shape[:-1]
-        for j in range(k):
+        for j in range(len(lengths)):
             one = replace(
                 places,
                 shape=(*lanes, *rest),
@@ -233,7 +234,7 @@ class Body:
             n = lengths[j]
             index = wide if given.dtype.kind == "u" else WORDS.where(wide < 0, wide + n, wide)
             bad = WORDS.logical_or(index < 0, index >= n)
-            site = self.shared.error(partial(_out_of_bounds, n))
+            site = self.shared.error(partial(_raised, e, f"index {{}} is out of bounds for axis {j} with size {n}"))
             checks.append(Check(bad.expr, wide.expr, site))
             safe = WORDS.where(bad, Value(constant(0, INT64)), index)
             step = safe * int(strides[j])
@@ -243,7 +244,8 @@ class Body:
     def _checked(self, nest: Nest, e: Equation, x: Value) -> Value:
         prim: Any = e.prim
         n = prim.classes
-        site = self.shared.error(lambda v: IndexError(f"label {v} with {n} classes; labels are 0 to {n - 1}"))
+        problem = f"label {{}} with {n} classes; labels are 0 to {n - 1}"
+        site = self.shared.error(partial(_raised, e, problem))
         bad = WORDS.logical_or(x < 0, x >= n) if x.dtype.kind == "i" else x >= n
         nest.checks.append(Check(bad.expr, convert(x.expr, INT64), site))
         return x
@@ -256,8 +258,12 @@ class Body:
         STATEMENTS.get(e.prim.name, host)(self, e)
 
 
-def _out_of_bounds(n: int, value: int) -> Exception:
-    return IndexError(f"index {value} is out of bounds for an axis of size {n}")
+def _raised(e: Equation, problem: str, value: int) -> Exception:
+    """What eager code would have raised: the operation, what it was given, the user's line."""
+    name = {"check_labels": "softmax_cross_entropy"}.get(e.prim.name, e.prim.name)
+    given = ", ".join(f"{o.dtype}{list(o.shape)}" for o in e.operands)
+    where = f" (at {e.line})" if e.line else at_user_line()
+    return IndexError(f"{name}({given}){where}: {problem.format(value)}")
 
 
 def element(place: Place, space: Sequence[int]) -> Expr:

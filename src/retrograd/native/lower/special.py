@@ -102,7 +102,7 @@ def _scatter_add(body: Body, e: Equation) -> None:
     b, k = prim.batch_axes, places.shape[-1]
     _fill(body, out)
     rest = x.shape[len(places.shape) - 1 :]
-    at, checks = body.offset(places, k, out.shape[b : b + k], out.strides[b : b + k], rest)
+    at, checks = body.offset(e, places, out.shape[b : b + k], out.strides[b : b + k], rest)
     between = len(places.shape) - 1 - b
     strides = (*out.strides[:b], *(0,) * between, *out.strides[b + k :])
     base = replace(out, shape=x.shape, strides=strides)

@@ -128,7 +128,9 @@ def test_checks_name_the_first_bad_point():
     x, out = Buffer(I, 4, "input", 0), Buffer(I, 4, "output", 0)
     value = load(view(x, (4,)))
     check = Check(Expr("less", B, (value, constant(0, I))), value, 0)
-    made = program([Nest((4,), [Store(view(out, (4,)), value)], checks=[check])], [x], [out], errors=[lambda v: IndexError(v)])
+    made = program(
+        [Nest((4,), [Store(view(out, (4,)), value)], checks=[check])], [x], [out], errors=[lambda v: IndexError(v)]
+    )
     assert interpret(made, [np.arange(4)])[0].tolist() == [0, 1, 2, 3]
     with pytest.raises(IndexError, match="-7"):
         interpret(made, [np.array([1, -7, 2, -9])])

@@ -27,7 +27,11 @@ def numbers(view):
 @st.composite
 def moves(draw):
     shape = tuple(draw(st.lists(st.integers(0, 4), max_size=3)))
-    return shape, draw(st.lists(st.tuples(st.sampled_from(["transpose", "part", "broadcast", "reshape"]), st.integers(0, 2**32)), max_size=5))
+    return shape, draw(
+        st.lists(
+            st.tuples(st.sampled_from(["transpose", "part", "broadcast", "reshape"]), st.integers(0, 2**32)), max_size=5
+        )
+    )
 
 
 @settings(max_examples=300)
@@ -44,7 +48,7 @@ def test_any_chain_of_movements(program):
             starts, lengths, strides, key = [], [], [], []
             for n in array.shape:
                 step = int(rng.choice([1, 2, -1]))
-                piece = range(n)[:: step][int(rng.integers(0, 2)) :]
+                piece = range(n)[::step][int(rng.integers(0, 2)) :]
                 starts.append(piece.start if len(piece) else 0)
                 lengths.append(len(piece))
                 strides.append(step)
