@@ -8,22 +8,17 @@ doubt leads to the full key.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from functools import partial
+from types import MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from retrograd.core.box import FACES, Box
-from retrograd.core.cells import Cell
 from retrograd.core.dispatch import EVALUATE, QUIET, current
-from retrograd.graph.keys import _is_library, function_of, global_names, is_stateful
+from retrograd.graph.keys import Missing, _is_library, function_of, global_names, is_stateful
 from retrograd.jit.settings import settings
 
 if TYPE_CHECKING:
     from retrograd.jit.program import Program
-
-PLAIN = (int, float, bool, str, bytes, type(None), type, np.dtype, FunctionType, BuiltinFunctionType, ModuleType, Cell)
-
 
 class Unguarded(Exception):
     """Something can change without being another object."""
@@ -49,6 +44,7 @@ class Guard:
         self.closures: list[tuple[Any, Any]] = []
         self.globals: list[tuple[dict[str, Any], str, Any]] = []
         self.functions: list[tuple[Any, Any, Any, Any]] = []
+        self.wrappers: list[tuple[Any, Any]] = []
         self.stateful: list[tuple[Any, int]] = []
         self._visit(f, set())
         traced = program.traced
@@ -62,11 +58,14 @@ class Guard:
         """The function, and the user's functions that it uses: what they take from outside."""
         if isinstance(f, MethodType):
             self._value(f.__self__, seen)
+        elif isinstance(f, partial):
+            for value in (*f.args, *f.keywords.values()):
+                self._value(value, seen)
         plain = function_of(f)
         if plain is None:
-            raise Unguarded
-        if plain is not f and not isinstance(f, MethodType):
-            raise Unguarded  # a wrapper: what it wraps can be changed
+            return
+        if plain is not f and not isinstance(f, (MethodType, partial)):
+            self.wrappers.append((f, plain))
         if id(plain) in seen:
             return
         seen.add(id(plain))
@@ -84,14 +83,13 @@ class Guard:
             return
         scope = plain.__globals__
         for name in global_names(plain.__code__):
-            if name in scope:
-                self.globals.append((scope, name, scope[name]))
-                self._value(scope[name], seen)
+            value = scope.get(name, Missing)
+            self.globals.append((scope, name, value))
+            self._value(value, seen)
 
     def _value(self, value: Any, seen: set[int]) -> None:
-        if isinstance(value, (FunctionType, MethodType)):
-            self._visit(value, seen)
-        elif isinstance(value, tuple):
+        """A value from outside: by identity, and by its structure where it has one."""
+        if isinstance(value, tuple):
             for v in value:
                 self._value(v, seen)
         elif is_stateful(value):
@@ -99,11 +97,8 @@ class Guard:
         elif isinstance(value, Box):
             if value.owner is not None or value.node is not None:
                 raise Unguarded
-        elif not isinstance(value, PLAIN):
-            inner = getattr(value, "jitted_function", None)  # another jitted function
-            if inner is None:
-                raise Unguarded
-            self._visit(inner, seen)
+        elif not isinstance(value, (type, ModuleType)) and callable(value):
+            self._visit(value, seen)
 
     def values(self, args: Sequence[Any]) -> list[Any] | None:
         """The arrays of the arguments, if the program serves them; else None."""
@@ -122,13 +117,16 @@ class Guard:
             if cell.cell_contents is not value:
                 return None
         for scope, name, value in self.globals:
-            if scope.get(name) is not value:
+            if scope.get(name, Missing) is not value:
                 return None
         return found if self._surroundings() else None
 
     def _surroundings(self) -> bool:
         for f, code, defaults, kwdefaults in self.functions:
             if f.__code__ is not code or f.__defaults__ is not defaults or f.__kwdefaults__ is not kwdefaults:
+                return False
+        for f, plain in self.wrappers:
+            if function_of(f) is not plain:
                 return False
         for cell, absent, type_ in self.cells:
             if (cell.array is None) is not absent or cell.type is not type_:

@@ -28,28 +28,29 @@ def hoist(graph: Graph) -> Graph:
         scan[body=graph(k, c, x) { d = exp(k);  e = multiply(c, d);  return e }, ...](a, ...)
         ->  b = exp(a);  scan[body=graph(d, c, x) { e = multiply(c, d);  return e }, ...](b, ...)
 
-    What could raise stays, and so does what is larger than what it is made of: a stretched number is cheaper to make
-    again than to read.
+    What could raise stays, but for the check of labels before a loop that runs at least once. So does what is larger
+    than what it is made of: a stretched number is cheaper to make again than to read.
     """
     return rewritten(graph, {"scan": _scan, "while": _while}, hoist)
 
 
-def _movable(e: Equation) -> bool:
+def _movable(e: Equation, runs: bool) -> bool:
+    """Whether it may be computed before a loop; `runs` says that the loop has an iteration, so that it may raise."""
     if isinstance(e.prim, Pointwise):
-        fine = e.prim.name not in PARTIAL or e.outs[0].dtype.kind == "f"
+        fine = e.prim.name not in PARTIAL or e.outs[0].dtype.kind == "f" or (runs and e.prim.name == "check_labels")
     else:
         fine = e.prim.name in TOTAL
     return fine and e.outs[0].type.size <= max([o.type.size for o in e.operands], default=0)
 
 
-def _lift(w: Writer, graph: Graph, constants: Constants) -> tuple[list[Equation], Constants]:
+def _lift(w: Writer, graph: Graph, constants: Constants, runs: bool) -> tuple[list[Equation], Constants]:
     """The equations that stay, and what those that left are to those that stay."""
     outside = {v: o for v, o in constants if v.type == o.type}
     stay: list[Equation] = []
     moved: Constants = []
     for e in graph.equations:
         inner = [o for o in e.operands if type(o) is Var]
-        if inner and all(o in outside for o in inner) and not e.prim.multi and _movable(e):
+        if inner and all(o in outside for o in inner) and not e.prim.multi and _movable(e, runs):
             found = w.write(e.prim, *[outside[o] if type(o) is Var else o for o in e.operands])
             if found.type == e.outs[0].type:
                 outside[e.outs[0]] = found
@@ -80,7 +81,7 @@ def _scan(w: Writer, e: Equation) -> Sequence[Operand] | None:
     same = _unchanged(e, entry, carry, body.outputs[: n - k])
     constants: Constants = list(zip(body.inputs[:k], e.operands[:k], strict=True))
     constants += _split(list(zip(carry, entry, strict=True)), same)[0]
-    stay, moved = _lift(w, body, constants) if prim.length else (body.equations, [])
+    stay, moved = _lift(w, body, constants, runs=True) if prim.length else (body.equations, [])
     if len(stay) == len(body.equations) and not any(same):
         return None
     (fixed, outs), after = _split(e.outs[: n - k], same), _split(body.outputs[: n - k], same)[1]
@@ -107,7 +108,7 @@ def _while(w: Writer, e: Equation) -> Sequence[Operand] | None:
     for graph, n, operands in ((test, a, e.operands[:a]), (body, b, e.operands[a : a + b])):
         constants: Constants = list(zip(graph.inputs[:n], operands, strict=True))
         constants += _split(list(zip(graph.inputs[n:], entry, strict=True)), same)[0]
-        stay, moved = _lift(w, graph, constants)
+        stay, moved = _lift(w, graph, constants, runs=graph is test)
         changed = changed or len(stay) != len(graph.equations)
         constants += moved
         inputs = (*[v for v, _ in constants], *_split(graph.inputs[n:], same)[1])

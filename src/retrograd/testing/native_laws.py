@@ -197,7 +197,7 @@ def _bound(case: Case, name: str, wanted: np.ndarray) -> Any:
 
 
 def summed(case: Case, dtype: np.dtype) -> Any:
-    """The bound on the error of a sum: 2 sqrt(n) eps times the sum of the terms' sizes."""
+    """What the error of a sum may be: 2 sqrt(n) eps times the sum of the sizes of its terms."""
     sizes = [np.abs(np.asarray(a, np.float64)) for a in case.args]
     n = sizes[0].shape[-1] if case.prim.name == "matmul" else max(sizes[0].size, 1)
     return 2 * np.sqrt(n) * np.finfo(dtype).eps * np.asarray(case.prim.evaluate(*sizes))

@@ -66,6 +66,8 @@ class NestWriter:
     def write(self) -> Written:
         p, nest = self.points, self.nest
         p.scalars(0)
+        if any(s.final for s in self.nest.stores):
+            p.last  # noqa: B018 - asked here, where it is the same for all points
         first = [_filled(r) for r in nest.reduces if any(r.axes[: self.depth[id(r)]])]
         self._open(0)
         self.f.do("ret void")
@@ -192,7 +194,8 @@ class NestWriter:
         for s in self.nest.stores:
             t = Type(base_of(s.value.dtype), lanes)
             value = found[id(s.value)] if id(s.value) in found else p.lane_value(s.value, lanes)
-            p.store(s.view, t, value, at, mask)
+            with p.seen(s.final):
+                p.store(s.view, t, value, at, mask)
 
     def _check(self, c: Check, found: dict[int, str], lanes: int, mask: str | None) -> None:
         p = self.points
@@ -210,7 +213,8 @@ class NestWriter:
         for r in self.nest.reduces:  # over dimensions of length one
             p.store(r.view, Type(base_of(r.value.dtype)), p.values[id(r.value)], None, None)
         for s in self.nest.stores:
-            p.store(s.view, Type(base_of(s.value.dtype)), p.values[id(s.value)], None, None)
+            with p.seen(s.final):
+                p.store(s.view, Type(base_of(s.value.dtype)), p.values[id(s.value)], None, None)
 
     # Reductions -------------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from retrograd.native.llvm import operations
 from retrograd.native.llvm.builder import Function, Type, constant, vector_constant
 from retrograd.native.llvm.operations import base_of
-from retrograd.native.llvm.state import FOUND, STATUS, Table
+from retrograd.native.llvm.state import FINAL, FOUND, STATUS, Table
 from retrograd.native.llvm.target import Target
 from retrograd.native.loops.ir import Check, Expr, View, expressions
 
@@ -221,6 +222,20 @@ class Points:
         if offsets == "zeroinitializer":
             return steps
         return self.f.op("add", whole, offsets, steps) if stride else offsets
+
+    @contextmanager
+    def seen(self, final: bool) -> Iterator[None]:
+        """Code that runs only where somebody looks at the result: every time, unless it is final."""
+        if not final:
+            yield
+            return
+        with self.f.when(self.last):
+            yield
+
+    @cached_property
+    def last(self) -> str:
+        """Whether somebody will see what this iteration leaves; asked first where everything else can see it."""
+        return self.f.value(f"icmp ne i64 {self.table.load(self.f, FINAL, 'i64')}, 0")
 
     def store(self, view: View, t: Type, value: str, at: str | None, mask: str | None) -> None:
         """Write one point, or `t.lanes` of them."""

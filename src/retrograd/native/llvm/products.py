@@ -64,6 +64,8 @@ class ProductWriter:
         room = self.table.load(f, SCRATCH)
         room = f.offset(room, "i8", f.value(f"mul nsw i64 %part, {self.scratch}"))
         p.scalars(0)
+        if any(s.final for s in self.nest.stores):
+            p.last  # noqa: B018 - asked here, where it is the same for all points
         views = [*views_of(self.nest), a, b]
         p.prepare(views)
         rows: tuple[int | str, int | str] = (0, pr.m)
@@ -104,5 +106,6 @@ class ProductWriter:
         for s in self.nest.stores:
             st = Type(base_of(s.value.dtype), t.lanes)
             v = found[id(s.value)] if id(s.value) in found else p.lane_value(s.value, t.lanes)
-            p.store(s.view, st, v, str(column), mask)
+            with p.seen(s.final):
+                p.store(s.view, st, v, str(column), mask)
         p.leave()

@@ -13,7 +13,7 @@ from retrograd.native.llvm.nests import _filled as first_value
 from retrograd.native.llvm.operations import base_of
 from retrograd.native.llvm.places import write_argmax
 from retrograd.native.llvm.products import ProductWriter, scratch_of
-from retrograd.native.llvm.state import HOST, LOOP, POLL, POOL, RESET, STATUS, TICKS, Table
+from retrograd.native.llvm.state import FINAL, HOST, LOOP, POLL, POOL, RESET, STATUS, TICKS, Table
 from retrograd.native.llvm.target import Target
 from retrograd.native.loops.ir import ArgMax, Draw, Host, If, Loop, LoopProgram, Nest, Scatter, View, While, walk
 
@@ -21,6 +21,7 @@ FINISHED, FAILED, INTERRUPTED, HOST_FAILED = range(4)
 """What `main` returns: all done; a check failed (the state says which); a loop was stopped; a host call raised."""
 
 PATIENCE = 40_000_000  # cycles of the time stamp counter between two looks at Python: 10 to 20 ms
+LATE = 2  # in the slot FINAL: Python is to be asked after this iteration; 1: it is the last one
 WORTH_SPLITTING = 4_000.0  # nanoseconds of work that two threads share with profit
 
 
@@ -43,6 +44,8 @@ class ProgramWriter:
         f = self.main
         for slot in range(RESET):
             self.table.store(f, slot, "0")
+        if any(isinstance(s, Loop | While) and s.polls for s in walk(self.program.body)):
+            self.table.store(f, TICKS, f.value(f"add i64 {self._clock()}, {PATIENCE}"))
         self.statements(self.program.body)
         f.do(f"ret i64 {FINISHED}")
         for label, code in (("failed", FAILED), ("stopped", INTERRUPTED), ("raised", HOST_FAILED)):
@@ -138,12 +141,26 @@ class ProgramWriter:
         name = f"{self.prefix}_registers{len(self.module.functions)}"
         if registers.write_loop(self.module, self.target, self.table, self.program, s, name):
             return self._in_registers(s, name)
+        final = any(w.final for t in walk(s.body) if isinstance(t, Nest) for w in t.stores)
         with f.loop(s.count) as loop:
+            if final:
+                self._announce(f.compare("eq", Type("i64"), loop.index, str(s.count - 1)))
             index = f.value(f"sub i64 {s.count - 1}, {loop.index}") if s.backwards else loop.index
             self.table.store(f, self.table.slot(s.counter), index)
             self.statements(s.body)
             if s.polls:
-                self._poll(s)
+                self._poll(s, announced=final)
+
+    def _announce(self, last: str) -> None:
+        """Before an iteration: say whether its state will be seen, because it is the last or Python is to be asked."""
+        f = self.main
+        late = f.compare("ugt", Type("i64"), self._clock(), self.table.load(f, TICKS, "i64"))
+        code = f.select(Type("i64"), late, str(LATE), f.value(f"zext i1 {last} to i64"))
+        self.table.store(f, FINAL, code)
+
+    def _clock(self) -> str:
+        f = self.main
+        return f.value(f"call i64 {f.module.declare('llvm.readcyclecounter', 'i64', '')}()")
 
     def _in_registers(self, s: Loop, name: str) -> None:
         """Blocks of iterations; between two of them everything is in memory."""
@@ -186,14 +203,16 @@ class ProgramWriter:
             f.do(f"br label %{after}")
         f.label(after)
 
-    def _poll(self, s: Loop | While) -> None:
+    def _poll(self, s: Loop | While, announced: bool = False) -> None:
         """Between two iterations: give Python the word if it has waited long enough."""
         f = self.main
         if s.top:
             self.table.store(f, LOOP, str(self.top.index(s) + 1))
-        clock = f.module.declare("llvm.readcyclecounter", "i64", "")
-        now = f.value(f"call i64 {clock}()")
-        late = f.value(f"icmp ugt i64 {now}, {self.table.load(f, TICKS, 'i64')}")
+        now = self._clock()
+        if announced:
+            late = f.value(f"icmp eq i64 {self.table.load(f, FINAL, 'i64')}, {LATE}")
+        else:
+            late = f.value(f"icmp ugt i64 {now}, {self.table.load(f, TICKS, 'i64')}")
         ask, go_on = f.fresh("ask"), f.fresh("on")
         f.do(f"br i1 {late}, label %{ask}, label %{go_on}")
         f.label(ask)

@@ -85,7 +85,7 @@ class LoopWriter:
         for view in writes(nest):
             key, places = self._use(view)
             points = math.prod(n for n, s in zip(view.shape, view.strides, strict=True) if s)
-            if len(places) < points:
+            if places and len(places) < points:
                 raise Unfit  # elements that several points write
             self.written.setdefault(key, set()).update(places)
 

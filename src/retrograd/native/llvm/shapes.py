@@ -27,7 +27,7 @@ def rebuilt(
         known[id(e)] = Expr(e.op, e.dtype, tuple(known[id(a)] for a in e.args), attr, e.weak)
     return Nest(
         space,
-        [Store(change(s.view), known[id(s.value)]) for s in statement.stores],
+        [Store(change(s.view), known[id(s.value)], s.final) for s in statement.stores],
         [Reduce(change(r.view), r.op, known[id(r.value)], axes(r.axes)) for r in statement.reduces],
         [Check(known[id(c.bad)], known[id(c.value)], c.site) for c in statement.checks],
         statement.product,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from retrograd.native.llvm.builder import Function
 from retrograd.native.loops.ir import Buffer, Counter, LoopProgram, View, root
 
-STATUS, FOUND, TICKS, LOOP, ARENA, POOL, POLL, HOST, SCRATCH = range(9)
-RESET = 4  # slots from the first on that are 0 when a call begins
+STATUS, FOUND, TICKS, LOOP, FINAL, ARENA, POOL, POLL, HOST, SCRATCH = range(10)
+RESET = 5  # slots from the first on that are 0 when a call begins
 
 # Slots of eight bytes: the error site + 1, or 0; the value found there; the time at which Python is to be asked next;
-# the number of the top loop that completed an iteration last; then addresses: of the arena, of the thread pool, of the
-# callbacks for long loops and for primitives without a kernel, of scratch memory for products.
-FIRST = 9
+# the number of the top loop that completed an iteration last; whether somebody will see what this iteration leaves;
+# then addresses: of the arena, of the thread pool, of the callbacks for long loops and for primitives without a kernel,
+# of scratch memory for products.
+FIRST = 10
 
 
 class Table:

@@ -146,10 +146,11 @@ def load(view: View) -> Expr:
 
 @dataclass(frozen=True)
 class Store:
-    """``view[point] = value``."""
+    """``view[point] = value``. If it is `final`, only what the loop around leaves behind is ever read."""
 
     view: View
     value: Expr
+    final: bool = False
 
 
 @dataclass(frozen=True)

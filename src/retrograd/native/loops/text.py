@@ -124,7 +124,7 @@ class _Printer:
             self.put(inner, f"{self.view(s.out, known[id(s.at)])} += {known[id(s.value)]}")
             return
         for w in s.stores:
-            self.put(inner, f"{self.view(w.view)} = {known[id(w.value)]}")
+            self.put(inner, f"{self.view(w.view)} = {known[id(w.value)]}{' (final)' if w.final else ''}")
         for r in s.reduces:
             self.put(inner, f"{self.view(r.view)} = {r.op} of {known[id(r.value)]}")
 

@@ -8,6 +8,7 @@ by the very element that reads it), goes there at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from retrograd.native.loops.ir import (
@@ -48,6 +49,26 @@ def settle(inner: Any, outs: Sequence[Any], temporary: Sequence[View], carry: Se
 def _shared(out: View, temporary: Sequence[View]) -> bool:
     """Whether a place is another output's own memory, which may come to lie in a carry."""
     return any(out.buffer is t.buffer for t in temporary)
+
+
+def mark_final(statements: list[Any], carry: Sequence[View]) -> None:
+    """Mark the stores to what a loop at the top carries but never reads, such as a `.grad` that is overwritten.
+
+    Only where nothing ends an iteration half-way: then the code knows beforehand whether somebody will look.
+    """
+    if any(_ends_programs(t) for t in walk(statements)):
+        return
+    read = {root(r.buffer) for t in walk(statements) for r in reads(t)}
+    simple = {id(s) for s in statements if isinstance(s, Nest)}
+    for view in carry:
+        memory = root(view.buffer)
+        writers = [t for t in walk(statements) if any(root(w.buffer) is memory for w in writes(t))]
+        if memory in read or not all(id(t) in simple for t in writers):
+            continue
+        if any(root(r.view.buffer) is memory for t in writers for r in t.reduces):
+            continue
+        for t in writers:
+            t.stores = [replace(w, final=True) if root(w.view.buffer) is memory else w for w in t.stores]
 
 
 def share(statements: list[Any], output: Buffer, given: Buffer) -> bool:

@@ -27,7 +27,7 @@ from retrograd.native.loops.ir import (
     While,
     load,
 )
-from retrograd.native.lower.coalescing import settle
+from retrograd.native.lower.coalescing import mark_final, settle
 from retrograd.native.lower.lowering import Body, element
 
 LONG = 1_000_000  # operations of a loop within another: from here on it may be interrupted
@@ -172,6 +172,8 @@ def _scan(body: Body, e: Equation) -> None:
     settle(inner, outs[: prim.n_carry], temporary, carry, top)
     loop = Loop(counter, prim.length, prim.backwards, statements, top)
     loop.polls = top or operations([loop]) > LONG
+    if top:
+        mark_final(statements, carry)
     body.statements.append(loop)
 
 

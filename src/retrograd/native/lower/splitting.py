@@ -73,7 +73,7 @@ def _split(s: Nest, parts: int, buffers: list[Buffer]) -> list[Any]:
         first, second = _in_two(r, space, buffers)
         reduces.append(Reduce(first, r.op, known[id(r.value)], (False, *r.axes)))
         after.append(second)
-    stores = [Store(halved(w.view), known[id(w.value)]) for w in s.stores]
+    stores = [Store(halved(w.view), known[id(w.value)], w.final) for w in s.stores]
     checks = [Check(known[id(c.bad)], known[id(c.value)], c.site) for c in s.checks]
     return [Nest(space, stores, reduces, checks), *after]
 
