@@ -166,7 +166,7 @@ def test_threads_give_the_same_bits(dtype, monkeypatch):
         monkeypatch.setattr(program, "WORTH_SPLITTING", worth)
         for f, args in of:
             wanted = executable(f, args)(args)
-            for threads in (2, 3):
+            for threads in (2, 3) if worth < 0 else (2,):
                 found = executable(f, args, threads)(args)
                 assert [i for i, (a, b) in enumerate(zip(found, wanted, strict=True)) if not same_bits(a, b)] == []
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from itertools import chain, repeat
+from operator import setitem
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,8 @@ class Cell:
     """
 
     __slots__ = (
-        "__weakref__", "_grad", "_leaf", "array", "lending", "lent", "lock", "name", "requires_grad", "type", "weak",
+        "__weakref__", "_grad", "_leaf", "array", "being_written", "lending", "lent", "lock", "name", "requires_grad",
+        "type", "weak",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +63,7 @@ class Cell:
         # Held while a read lends, and while somebody looks whether the cell is lent and writes. Reentrant: a signal
         # handler that reads a cell while its own thread commits must not wait for itself.
         self.lending = threading.RLock()
+        self.being_written = False  # by a program, in place: who holds `lending` and reads nevertheless gets a copy
         self._leaf: Box | None = None
         self._grad: Cell | None = None
 
@@ -74,6 +77,8 @@ class Cell:
     def lend(self, recording: bool) -> Box | None:
         """The current value for somebody outside staging; all reads of one value share one leaf."""
         with self.lending:
+            if self.being_written:  # this is a signal's handler
+                return self._copied(recording)
             self.lent = True
             array = self.array
         if recording:
@@ -85,6 +90,12 @@ class Cell:
             if leaf is not None and leaf.value is array and not isinstance(leaf.node, Leaf):  # nor of before a freeze
                 return leaf
         return None if array is None else box(array, None, None, self.weak)
+
+    def _copied(self, recording: bool) -> Box | None:
+        """The value as it is now, in an array that nobody writes into."""
+        if self.array is None:
+            return None
+        return box(self.array.copy(), None, Leaf(self) if recording and self.requires_grad else None, self.weak)
 
     @property
     def holds_recorded(self) -> bool:
@@ -146,16 +157,19 @@ def commit(
 
 @contextmanager
 def holding(cells: Sequence[Cell]) -> Iterator[None]:
-    """Nobody else lends or writes these cells meanwhile."""
+    """Nobody else lends or writes these cells meanwhile; a signal's handler that reads one gets a copy."""
     held = sorted(cells, key=id)  # in one order everywhere, so that two threads never wait for each other
     done = 0
     try:
         for cell in held:
             cell.lending.acquire()
             done += 1
+        for cell in held:
+            cell.being_written = True
         yield
     finally:
         for cell in held[:done]:
+            cell.being_written = False
             cell.lending.release()
 
 
@@ -178,7 +192,9 @@ def _commit(cells: Sequence[Cell], arrays: Sequence[np.ndarray | None], lent: bo
     if lent:  # before the arrays change: an interrupt in between leaves a mark too many, which costs a copy at most
         for cell in cells:
             cell.lent = True
-    deque(chain(map(np.copyto, targets, sources), map(setattr, cells, repeat("array"), arrays)), maxlen=0)
+    # Not np.copyto, whose dispatcher is a Python function: a signal's handler could run in there.
+    writes = map(setitem, targets, repeat(...), sources)  # type: ignore[arg-type]
+    deque(chain(writes, map(setattr, cells, repeat("array"), arrays)), maxlen=0)
     if not lent:
         for cell in cells:
             cell.lent = False

@@ -13,7 +13,7 @@ import numpy as np
 
 from retrograd import native
 from retrograd.core.box import Box
-from retrograd.core.cells import Cell
+from retrograd.core.cells import Cell, holding
 from retrograd.graph.interpret import WATCH, Watch, evaluate
 from retrograd.graph.ir import Literal, Var
 from retrograd.graph.stage import LoopRecord
@@ -154,9 +154,7 @@ class Direct:
 
     def __init__(self, traced: Traced, executable: Executable, own: dict[Any, int]) -> None:
         self.executable, self.cleared = executable, traced.cleared
-        written = sorted(traced.written, key=id)
-        self.acquire = [c.lending.acquire for c in written]
-        self.release = [c.lending.release for c in written]
+        self.written = traced.written
         self.n_results = traced.n_results
         self.over: list[Cell] = []
         places: dict[int, Cell] = {}
@@ -172,13 +170,8 @@ class Direct:
         ]
 
     def __call__(self, values: list[Any], progress: list[Any]) -> list[Any] | None:
-        for acquire in self.acquire:
-            acquire()
-        try:
+        with holding(self.written):
             return self._run(values, progress)
-        finally:
-            for release in self.release:
-                release()
 
     def _run(self, values: list[Any], progress: list[Any]) -> list[Any] | None:
         for cell in self.cleared:
@@ -245,4 +238,10 @@ def _wanted(traced: Traced) -> dict[Var, int]:
 
 def engine_for(traced: Traced) -> Interpreted | Native:
     """Native code if it can be made here."""
-    return Interpreted(traced) if native.available() is not None else Native(traced)
+    if native.available() is not None:
+        return Interpreted(traced)
+    try:
+        return Native(traced)
+    except native.DEFECTS as error:
+        native.regret(error)
+        return Interpreted(traced)

@@ -49,22 +49,22 @@ class Fast:
         self.plain = self.direct is None and self.executable.results_are_targets
 
     def __call__(self, values: list[Any]) -> Any:
-        for cell, value in self.extras:
-            values.append(value if cell is None else cell.array)
-        if self.plain:
-            empty = np.empty
-            outs: Any = [empty(shape, dtype) for shape, dtype in self.types]
-            self.executable.run(values, outs)
-        else:
-            for acquire in self.acquire:
-                acquire()
-            try:
+        for acquire in self.acquire:  # before the arrays of cells are looked up: a commit may bind others
+            acquire()
+        try:
+            for cell, value in self.extras:
+                values.append(value if cell is None else cell.array)
+            if self.plain:
+                empty = np.empty
+                outs: Any = [empty(shape, dtype) for shape, dtype in self.types]
+                self.executable.run(values, outs)
+            else:
                 outs = self.engine.in_cells(values) if self.direct is not None else self.engine(values)
-            finally:
-                for release in self.release:
-                    release()
-            if outs is None:
-                return NOT_DONE
+        finally:
+            for release in self.release:
+                release()
+        if outs is None:
+            return NOT_DONE
         face = FACES[-1]
         faces = [face(o, None, None, w) for o, w in zip(outs, self.weak)]  # noqa: B905 - results come first
         for i in self.spent:

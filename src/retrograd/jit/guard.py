@@ -20,6 +20,7 @@ from retrograd.jit.settings import settings
 if TYPE_CHECKING:
     from retrograd.jit.program import Program
 
+
 class Unguarded(Exception):
     """Something can change without being another object."""
 
@@ -70,7 +71,11 @@ class Guard:
             return
         seen.add(id(plain))
         self.functions.append((plain, plain.__code__, plain.__defaults__, plain.__kwdefaults__))
-        for value in (*(plain.__defaults__ or ()), *(plain.__kwdefaults__ or {}).values()):
+        for value in plain.__defaults__ or ():
+            self._value(value, seen)
+        by_name: dict[str, Any] = plain.__kwdefaults__ or {}
+        for name, value in by_name.items():
+            self.globals.append((by_name, name, value))
             self._value(value, seen)
         for cell in plain.__closure__ or ():
             try:

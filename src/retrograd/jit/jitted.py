@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import threading
 import warnings
 from collections import Counter, deque
@@ -19,11 +20,12 @@ from retrograd.core.dispatch import QUIET, Interpreter, current
 from retrograd.core.tree import Structure, flatten, unflatten
 from retrograd.core.types import ArrayType, type_of
 from retrograd.errors import RetrogradError
-from retrograd.graph.keys import Identity, argument_key, code_of, is_array, outside_key
+from retrograd.graph.keys import Identity, argument_key, code_of, is_array, outside_key, value_key
 from retrograd.graph.trace import trace
 from retrograd.jit.guard import Guard, guard
 from retrograd.jit.program import Program
 from retrograd.jit.report import Report
+from retrograd.jit.settings import forks
 from retrograd.native import available
 from retrograd.ops.inputs import array_of
 from retrograd.transforms.arguments import flat_arrays, name_of
@@ -34,6 +36,18 @@ MOST_PROGRAMS = 128  # kept for one code object
 
 _tables: WeakValueDictionary[Any, Shelf] = WeakValueDictionary()  # code object and options -> programs
 _recent: deque[Shelf] = deque(maxlen=64)  # kept although their functions are gone: a lambda in a loop comes again
+
+
+def _after_fork() -> None:
+    """In a child: a thread that is not here may have held locks."""
+    forks[0] += 1  # no guard serves any more
+    for shelf in list(_tables.values()):
+        for program in [p for programs in shelf.programs.values() for p in programs]:
+            program.unlock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class RetraceWarning(UserWarning):
@@ -101,7 +115,6 @@ class Jitted:
         self.table, self.lock = self.shelf.programs, self.shelf.lock
         self.last: Program | None = None
         self.guard: Guard | None = None
-        self.jitted_function = f
         if self.static:
             unknown = set(static) - set(inspect.signature(f).parameters)
             if unknown:
@@ -288,7 +301,10 @@ def _static_key(x: Any, name: str) -> Any:
         hash(x)
     except TypeError:
         raise RetrogradError(f"{name}: a static argument must be hashable, a {type(x).__name__} is not") from None
-    return (type(x), x) if not isinstance(x, Cell) else Identity(x)
+    if isinstance(x, Cell):
+        return Identity(x)
+    key = value_key(x)  # which tells 1 from 1.0, and 0.0 from -0.0, in tuples too
+    return (type(x), x) if key is None else key
 
 
 def _recording() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -64,6 +65,16 @@ class Program:
             else:
                 outs = self._apply(args)
         return unflatten(self.structure, self._faces(outs))
+
+    def unlock(self) -> None:
+        """New locks for all that a call holds: those there are may be held by a thread that a fork has left behind."""
+        for cell in [*self.cells, *self.traced.written]:
+            cell.lock, cell.lending, cell.being_written = threading.RLock(), threading.RLock(), False
+        for engine in self.engines.values():
+            if isinstance(engine, Native):
+                engine.executable.unlock()
+        self.engines.clear()
+        self.fasts.clear()
 
     def fast(self) -> Any:
         """What serves a call on bare arrays whose surroundings `jit.guard` has compared; it may say `NOT_DONE`."""

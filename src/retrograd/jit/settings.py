@@ -12,8 +12,11 @@ _environment: Any = getattr(os.environ, "_data", None)
 _NAMES = tuple(os.environ.encodekey(n) for n in ("RETROGRAD_ENGINE", "RETROGRAD_CPU", "RETROGRAD_THREADS"))
 
 
+forks = [0]  # how many of this process's ancestors were forked since the first
+
+
 def settings() -> tuple[Any, ...]:
     """Everything global that a program depends on."""
     get = _environment.get
     engine, cpu, threads = _NAMES
-    return default_float(), draw_float(), debugging(), cpu_setting(), get(engine), get(cpu), get(threads)
+    return default_float(), draw_float(), debugging(), cpu_setting(), get(engine), get(cpu), get(threads), forks[0]

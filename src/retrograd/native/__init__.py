@@ -58,4 +58,30 @@ def run(graph: Graph, args: Sequence[Any]) -> list[Any]:
     """The outputs of a graph on bare arrays: natively if possible."""
     from retrograd.graph.interpret import evaluate
 
-    return evaluate(graph, args) if available() is not None else compiled(graph)(args)
+    if available() is not None:
+        return evaluate(graph, args)
+    try:
+        executable = compiled(graph)
+    except DEFECTS as error:
+        regret(error)
+        del graph.derived["runner"]
+        return evaluate(graph, args)
+    return executable(args)
+
+
+DEFECTS = (AssertionError, KeyError, IndexError, NotImplementedError, RuntimeError)
+"""What a defect of the compiler raises; whatever else is raised while compiling is meant for the user."""
+
+
+class CompilerWarning(UserWarning):
+    """A program could not be compiled, which is a defect of ours; it is interpreted."""
+
+
+def regret(error: BaseException) -> None:
+    """Say that a program runs slowly because of us."""
+    said = f"{type(error).__name__}: {error}".splitlines()[0]
+    warnings.warn(
+        f"a function could not be compiled and is interpreted, which is right but slower ({said}); please report it",
+        CompilerWarning,
+        stacklevel=3,
+    )

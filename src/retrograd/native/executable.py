@@ -241,6 +241,10 @@ class Executable:
         """Whether this thread is inside of the code: a signal handler calls what it interrupted."""
         return self.owner == threading.get_ident()
 
+    def unlock(self) -> None:
+        """After a fork: nobody is inside."""
+        self.lock, self.owner = threading.RLock(), None
+
     def writes_at_last(self, output: int) -> bool:
         """Whether an output has a buffer of its own, and nothing can fail once the code has begun to write there."""
         if self.sources[output] is not None or self.program.results.count(place := self.place_of(output)) > 1:

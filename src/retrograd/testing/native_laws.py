@@ -6,7 +6,7 @@ Everything that is asked of a case goes into one graph, so that it is compiled o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -220,9 +220,7 @@ def need_equal(found: Any, wanted: Any, bound: Any, what: str) -> None:
 
 
 def threads(c: Compared, counts: Sequence[int] = (2, 3)) -> None:
-    """One thread and several give the same bits. (Samples are small: the caller lowers what is worth splitting.)"""
-    from dataclasses import replace
-
+    """One thread and several give the same bits; samples are small, so the caller lowers what is worth splitting."""
     from retrograd.native.executable import Executable
     from retrograd.native.runtime.cpu import current_target
 

@@ -40,7 +40,8 @@ def test_layers_keep_the_dtype_and_run_everywhere(make, shape, dtype, check_grad
     layer, x = make(dtype), X.astype(dtype)
     y = layer(x)
     assert (y.shape, y.dtype) == (shape, np.dtype(dtype))
-    np.testing.assert_array_equal(rg.jit(lambda v: layer(v))(x).numpy(), y.numpy())
+    eps = 1e-6 if dtype == "float32" else 1e-14
+    np.testing.assert_allclose(rg.jit(lambda v: layer(v))(x).numpy(), y.numpy(), rtol=eps, atol=eps, strict=True)
     np.testing.assert_allclose(rg.vmap(layer)(x).numpy(), y.numpy(), rtol=1e-5, atol=1e-6)
     if dtype == "float64":
         check_gradient(layer, x)

@@ -57,7 +57,7 @@ def _same(registers: Sequence[Register], combine: Combine) -> list[Register]:
 
 
 def _distance(ids: Sequence[int | None]) -> int:
-    """The largest power of two at which lanes that belong together are apart in the whole register; 0 if there is none."""
+    """The largest power of two at which lanes that belong together are apart everywhere; 0 if there is none."""
     bit = len(ids) // 2
     while bit and any(ids[i] != ids[i ^ bit] for i in range(len(ids))):
         bit //= 2
@@ -124,8 +124,9 @@ def _paired(f: Straight, base: str, registers: Sequence[Register], combine: Comb
     while pairs:
         n = min(lanes, 1 << (len(pairs).bit_length() - 1))
         now, pairs = pairs[:n], pairs[n:]
-        first, second = (f.gather(base, [p[side] for p in now]) for side in (1, 2))
-        found.append((combine(_lanes(now), first, second), tuple(i for i, _, _ in now)))
+        ids = tuple(i for i, _, _ in now)
+        first, second = f.gather(base, [a for _, a, _ in now]), f.gather(base, [b for _, _, b in now])
+        found.append((combine(_lanes(ids), first, second), ids))
     alone = {(own[-1][1], own[-1][0].lane) for own in parts.values() if len(own) % 2}
     for number, (name, ids) in enumerate(registers):
         kept = tuple(i if (number, lane) in alone else None for lane, i in enumerate(ids))

@@ -140,7 +140,8 @@ class ProgramWriter:
             self.top.append(s)
         name = f"{self.prefix}_registers{len(self.module.functions)}"
         if registers.write_loop(self.module, self.target, self.table, self.program, s, name):
-            return self._in_registers(s, name)
+            self._in_registers(s, name)
+            return
         final = any(w.final for t in walk(s.body) if isinstance(t, Nest) for w in t.stores)
         with f.loop(s.count) as loop:
             if final:
@@ -165,7 +166,7 @@ class ProgramWriter:
     def _in_registers(self, s: Loop, name: str) -> None:
         """Blocks of iterations; between two of them everything is in memory."""
         f = self.main
-        size = registers.ITERATIONS if s.top else s.count
+        size = registers.ITERATIONS if s.polls else s.count
         with f.loop(-(-s.count // size)) as block:
             start = f.value(f"mul nsw i64 {block.index}, {size}")
             stop = f.intrinsic("llvm.smin", Type("i64"), f.value(f"add nsw i64 {start}, {size}"), str(s.count))

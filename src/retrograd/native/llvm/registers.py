@@ -4,14 +4,15 @@ A loop over nests without checks becomes one function with one block of straight
 are registers, carried from one iteration to the next; what it only reads is loaded before the loop. Only rows that move
 with the loop's counter are loaded and stored in every iteration.
 
-Where an element lies is decided by the nest that writes it, see `straight_nests`; so the body is written more than once,
-until what an iteration begins with lies as the iteration before has left it.
+Where an element lies is decided by the nest that writes it, see `straight_nests`; so the body is written more often
+than once, until what an iteration begins with lies as the iteration before has left it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from retrograd.native.llvm.builder import Module, Type
@@ -24,9 +25,26 @@ from retrograd.native.llvm.target import Target
 from retrograd.native.loops.ir import Buffer, Loop, LoopProgram, Nest, View, expressions, reads, root, roots, writes
 
 ITERATIONS = 256  # between two stores of the registers: they take as long as an iteration, which is a microsecond or so
-WRITTEN = 64  # registers' worth of elements that the body may write: more are spilled all the time
-OPERATIONS = 400  # instructions of arithmetic, by a rough count
-INSTRUCTIONS = 1200  # in the loop: some 30 microseconds of compilation each
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of what is worth the time that writing and compiling it takes.
+
+    Attributes:
+        written: registers' worth of elements that the body may write; most of them are spilled if there are many.
+        operations: of arithmetic in the loop, by a rough count.
+        instructions: in the loop.
+    """
+
+    written: int
+    operations: int
+    instructions: int
+
+
+SHORT = Limits(64, 400, 1200)  # some 20 milliseconds
+LONG = Limits(256, 1600, 4000)  # some 300 milliseconds, for which a loop has to run for a second or so
+MANY = 500_000  # iterations of a long loop: each one takes half a microsecond less
 ROUNDS = 2  # in which orders of points are chosen
 
 Layout = tuple[Key, tuple[int | None, ...]]
@@ -65,7 +83,9 @@ class LoopWriter:
         self.nests: list[Nest] = loop.body
         if not all(isinstance(s, Nest) and not s.checks for s in loop.body):
             raise Unfit
-        _estimate(target, self.nests)
+        self.limits = LONG if loop.count >= MANY else SHORT
+        if _estimate(target, self.nests) > self.limits.operations:
+            raise Unfit
         self.chosen: dict[int, tuple[Any, list[Chunk]]] = {}  # for each nest how what it reads lay, and its order
         self.prices: dict[Any, float] = {}
         self.bounds: dict[Key, tuple[int, int]] = {}
@@ -121,7 +141,7 @@ class LoopWriter:
                 self.carried[key] = both
             if lives:
                 self.kept.append(key)
-        if total > WRITTEN * self.target.vector_bytes:
+        if total > self.limits.written * self.target.vector_bytes:
             raise Unfit
 
     # The function -----------------------------------------------------------------------------------------------------
@@ -159,7 +179,7 @@ class LoopWriter:
     def _body(self, layouts: Sequence[Layout], trial: bool) -> tuple[Straight, Elements]:
         """The code of an iteration that begins with elements as `layouts` say; perhaps in orders chosen before."""
         arguments = [("ptr", "state"), ("i64", "from"), ("i64", "to")]
-        f = Straight(self.module, self.name, arguments, self.target, INSTRUCTIONS, self.prices, trial)
+        f = Straight(self.module, self.name, arguments, self.target, self.limits.instructions, self.prices, trial)
         index = f.value(f"sub i64 {self.loop.count - 1}, %index") if self.loop.backwards else "%index"
         elements = Elements(f, self.table, self.loop.counter, index, self.bounds)
         for i, (key, own) in enumerate(layouts):
@@ -208,8 +228,8 @@ class LoopWriter:
         return [memory.read(key, own) for key, own in layouts]
 
 
-def _estimate(target: Target, nests: Sequence[Nest]) -> None:
-    """Raise `Unfit` for what is much too long, before it is written."""
+def _estimate(target: Target, nests: Sequence[Nest]) -> float:
+    """How many instructions of arithmetic there will be, roughly. Raises `Unfit` for what cannot be written."""
     total = 0.0
     for nest in nests:
         if any(e.op == "fetch" for e in expressions(roots(nest))):
@@ -224,5 +244,4 @@ def _estimate(target: Target, nests: Sequence[Nest]) -> None:
                 raise Unfit
             total += math.prod(nest.space) * nest.product.k / lanes
         total += points * sum(e.op not in ("const", "load", "product", "counter") for e in expressions(roots(nest)))
-    if total > OPERATIONS:
-        raise Unfit
+    return total

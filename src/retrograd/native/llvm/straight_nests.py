@@ -70,7 +70,7 @@ class StraightNest:
             still = e.op != "product" and not (e.op == "load" and moves(e.attr))
             self.uniform[id(e)] = self.single or (still and all(self.uniform[id(a)] for a in e.args))
         self.places = {view: offsets(view) for view in (e.attr for e in self.order if e.op == "load")}
-        self.targets = {id(w): offsets(w.view) for w in (*nest.stores, *nest.reduces)}
+        self.targets = {id(s): offsets(s.view) for s in nest.stores} | {id(r): offsets(r.view) for r in nest.reduces}
         self.scalars: dict[int, str] = {}
 
     # Orders -----------------------------------------------------------------------------------------------------------
@@ -124,10 +124,9 @@ class StraightNest:
         """Some chunks, all that belong to the same results, and which share of all they are."""
         nest = self.nest
         groups: dict[Any, list[Chunk]] = {}
+        sums = nest.product is not None or bool(nest.reduces)
         for chunk in way:
-            groups.setdefault(self._results(chunk) if nest.product is not None or nest.reduces else chunk, []).append(
-                chunk
-            )
+            groups.setdefault(self._results(chunk) if sums else chunk, []).append(chunk)
         part = [c for members in list(groups.values())[: self.lanes()] for c in members]
         return part, len(part) / len(way)
 

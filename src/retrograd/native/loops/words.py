@@ -34,11 +34,21 @@ def convert(x: Expr, dtype: np.dtype) -> Expr:
     return Expr("convert", dtype, (x,))
 
 
+def _out_of_range(value: Any, dtype: np.dtype) -> bool:
+    """Whether a Python integer is none of an integer dtype."""
+    if type(value) is not int or dtype.kind not in "iu":
+        return False
+    return not np.iinfo(dtype).min <= value <= np.iinfo(dtype).max
+
+
 def meet(xs: Sequence[Any]) -> tuple[list[Expr], np.dtype, bool]:
     """The expressions in one dtype: that of the strong ones, else the promoted dtype of the weak ones."""
     found = [x if isinstance(x, Expr) else literal(x) for x in xs]
     strong = [x.dtype for x in found if not x.weak]
     dtype = strong[0] if strong else np.result_type(*[x.dtype for x in found])
+    for x in found:
+        if x.op == "const" and x.weak and _out_of_range(x.attr, dtype):
+            raise OverflowError(f"Python integer {x.attr} out of bounds for {dtype}")
     done = [convert(x, dtype) if not x.weak or strong or x.dtype != dtype else x for x in found]
     return done, dtype, not strong
 
@@ -60,10 +70,24 @@ class Words:
             return Value(Expr("where", dtype, (test, yes, no), None, weak and test.weak))
         if name == "power" and (found := _small_power(plain)) is not None:
             return found
+        if name in COMPARISONS and (known := _beyond(name, plain)) is not None:
+            return known
         operands, dtype, weak = meet(plain)
         if name in COMPARISONS or name in LOGIC:
             return Value(Expr(name, BOOL, tuple(operands)))
         return Value(Expr(name, dtype, tuple(operands), None, weak))
+
+
+def _beyond(name: str, xs: Sequence[Any]) -> Value | None:
+    """A comparison with an integer that the other's dtype does not have: the same for every element."""
+    found = [x if isinstance(x, Expr) else literal(x) for x in xs]
+    for i, x in enumerate(found):
+        other = found[1 - i]
+        if x.op == "const" and x.weak and not other.weak and _out_of_range(x.attr, other.dtype):
+            sides = (0, x.attr) if i else (x.attr, 0)  # every number of the dtype is on the same side as 0
+            answer = bool(getattr(np, name)(np.sign(sides[0]), np.sign(sides[1])))
+            return Value(Expr("const", BOOL, (), answer))
+    return None
 
 
 def _small_power(xs: Sequence[Any]) -> Value | None:

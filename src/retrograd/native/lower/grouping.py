@@ -181,7 +181,9 @@ class Grouping:
             for o in e.operands:
                 source = self.home.get(o) if isinstance(o, Var) else None
                 if source is not None and source is not own:
-                    readers[source.number].add(own.number if own is not None and elementwise else -1)
+                    readers[source.number].add(
+                        own.number if own is not None and elementwise and o not in self.views else -1
+                    )
         for o in graph.outputs:
             if isinstance(o, Var) and o in self.home:
                 readers[self.home[o].number].add(-1)
