@@ -13,7 +13,7 @@ import numpy as np
 
 from retrograd import native
 from retrograd.core.box import Box
-from retrograd.core.cells import Cell, holding
+from retrograd.core.cells import Cell
 from retrograd.graph.interpret import WATCH, Watch, evaluate
 from retrograd.graph.ir import Literal, Var
 from retrograd.graph.stage import LoopRecord
@@ -154,7 +154,7 @@ class Direct:
 
     def __init__(self, traced: Traced, executable: Executable, own: dict[Any, int]) -> None:
         self.executable, self.cleared = executable, traced.cleared
-        self.written = traced.written
+        self.written = sorted(traced.written, key=id)  # the order in which everybody takes these locks
         self.n_results = traced.n_results
         self.over: list[Cell] = []
         places: dict[int, Cell] = {}
@@ -164,28 +164,43 @@ class Direct:
             else:
                 places[executable.place_of(traced.n_results + j)] = cell
         self.targets = [(places.get(i), *executable.out_types[i]) for i in executable.given]
+        self.known: list[Any] = [self] * len(traced.written)  # arrays that were looked at; none yet
         self.take = [
             executable.given.index(executable.place_of(k)) if s is None else s
             for k, s in enumerate(executable.sources[: traced.n_results])
         ]
 
     def __call__(self, values: list[Any], progress: list[Any]) -> list[Any] | None:
-        with holding(self.written):
+        held = 0
+        try:  # as `core.cells.holding` does it, which costs as much as a small step
+            for cell in self.written:
+                cell.lending.acquire()
+                held += 1
+                cell.being_written = True
             return self._run(values, progress)
+        finally:
+            for cell in self.written[:held]:
+                cell.being_written = False
+                cell.lending.release()
 
     def _run(self, values: list[Any], progress: list[Any]) -> list[Any] | None:
         for cell in self.cleared:
             if cell.array is not None:
                 return None
-        for cell in self.over:
-            if cell.lent or not cell.array.flags.carray:  # type: ignore[union-attr]
+        known = self.known
+        for i, cell in enumerate(self.over):
+            if cell.lent or (cell.array is not known[i] and not self._fits(i, cell)):
                 return None
+        i = len(self.over)
         targets: list[Any] = []
         for target, shape, dtype in self.targets:
-            array = np.empty(shape, dtype) if target is None else target.array
-            if target is not None and (target.lent or array is None or not array.flags.carray):
+            if target is None:
+                targets.append(np.empty(shape, dtype))
+                continue
+            if target.lent or (target.array is not known[i] and not self._fits(i, target)):
                 return None
-            targets.append(array)
+            targets.append(target.array)
+            i += 1
         executable = self.executable
         with executable.lock:
             status = executable.enter(values, targets)
@@ -193,6 +208,14 @@ class Direct:
                 progress += [executable.outputs(values, targets), int(executable.table[LOOP])]
                 raise executable.error(status)
         return [targets[t] if isinstance(t, int) else t.value for t in self.take]
+
+    def _fits(self, i: int, cell: Cell) -> bool:
+        """Whether a cell's array, another one than last time, can be written as it lies in memory."""
+        array = cell.array
+        if array is None or not array.flags.carray:
+            return False
+        self.known[i] = array
+        return True
 
 
 class _Kept:

@@ -39,8 +39,7 @@ class Fast:
             (None, e.value) if isinstance(e, Box) else (e, None) if isinstance(e, Cell) else (None, e)
             for e in traced.extras
         ]
-        self.acquire = [c.lock.acquire for c in cells]
-        self.release = [c.lock.release for c in reversed(cells)]
+        self.locks = [c.lock for c in cells]
         self.types = [self.executable.out_types[i] for i in self.executable.given]
         self.weak = [bool(getattr(r, "weak", False)) for r in traced.results]
         self.spent = [i for i, s in enumerate(states[: traced.n_results]) if s == SPENT]
@@ -49,9 +48,11 @@ class Fast:
         self.plain = self.direct is None and self.executable.results_are_targets
 
     def __call__(self, values: list[Any]) -> Any:
-        for acquire in self.acquire:  # before the arrays of cells are looked up: a commit may bind others
-            acquire()
+        held = 0
         try:
+            for lock in self.locks:  # before the arrays of cells are looked up: a commit may bind others
+                lock.acquire()
+                held += 1
             for cell, value in self.extras:
                 values.append(value if cell is None else cell.array)
             if self.plain:
@@ -61,8 +62,8 @@ class Fast:
             else:
                 outs = self.engine.in_cells(values) if self.direct is not None else self.engine(values)
         finally:
-            for release in self.release:
-                release()
+            for lock in self.locks[:held]:
+                lock.release()
         if outs is None:
             return NOT_DONE
         face = FACES[-1]
