@@ -139,20 +139,18 @@ class Cell:
         return f"{type(self).__name__}({self.name}: {self.type or 'absent'})"
 
 
-def commit(
-    cells: Sequence[Cell], arrays: Sequence[np.ndarray | None], lent: bool = False, borrowed: bool = False
-) -> int:
+def commit(cells: Sequence[Cell], arrays: Sequence[np.ndarray | None], lent: bool = False) -> int:
     """Give every cell its new array, all or none as far as signals can see.
 
     A signal handler runs between bytecodes, so the writes are one call in C: an interrupt falls before or after all of
     them. Where `lent` is false the arrays are fresh and a cell that is not lent is overwritten in place (its address
-    stays), as a compiled program does. Where they are `borrowed` (a native program's own memory), no cell keeps one.
+    stays), as a compiled program does.
 
     Returns:
         How many lent cells took a fresh array.
     """
     with holding(cells):
-        return _commit(cells, arrays, lent, borrowed)
+        return _commit(cells, arrays, lent)
 
 
 @contextmanager
@@ -173,7 +171,7 @@ def holding(cells: Sequence[Cell]) -> Iterator[None]:
             cell.lending.release()
 
 
-def _commit(cells: Sequence[Cell], arrays: Sequence[np.ndarray | None], lent: bool, borrowed: bool) -> int:
+def _commit(cells: Sequence[Cell], arrays: Sequence[np.ndarray | None], lent: bool) -> int:
     targets: list[np.ndarray] = []
     sources: list[np.ndarray] = []
     copies = 0
@@ -183,7 +181,7 @@ def _commit(cells: Sequence[Cell], arrays: Sequence[np.ndarray | None], lent: bo
             own = cell.array
             if array is None or own is None or cell.lent or not fits(own, array):
                 copies += cell.lent and own is not None and array is not None
-                bound.append(array.copy() if borrowed and array is not None else array)
+                bound.append(array)
             else:
                 targets.append(own)
                 sources.append(array)
