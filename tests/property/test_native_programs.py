@@ -18,7 +18,7 @@ from tests.property.test_passes import traced
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 FAST = settings(max_examples=40, suppress_health_check=list(HealthCheck))
-DEEP = settings(max_examples=2000, suppress_health_check=list(HealthCheck))
+DEEP = settings(max_examples=250, suppress_health_check=list(HealthCheck))
 CLOSE = {"float64": 1e-10, "float32": 2e-3}
 SPECIAL = np.array([0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 0.5, 3.0])
 

@@ -24,7 +24,7 @@ from tests.property.random_programs import RETROGRAD, programs
 
 EXACT = tuple(p for p in PASSES if p is not stabilise)
 SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 0.5, 3.0])
-DEEP = settings(max_examples=3000, suppress_health_check=list(HealthCheck))
+DEEP = settings(max_examples=1000, suppress_health_check=list(HealthCheck))
 FAST = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
