@@ -39,6 +39,12 @@ def test_python_integers_that_the_dtype_does_not_have(dtype):
             f(x)
 
 
+@pytest.mark.parametrize("n", [np.inf, -np.inf, np.nan, 0.5, 3.0])
+def test_powers_whose_exponent_is_known(n):
+    x = rg.tensor([0.5, 2.0])
+    same(rg.jit(lambda x: x ** float(n))(x), x ** float(n))
+
+
 def test_keyword_defaults_changed_in_place_are_seen():
     def f(x, *, a=2.0):
         return x * a

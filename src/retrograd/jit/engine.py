@@ -22,8 +22,6 @@ from retrograd.graph.trace import Traced
 if TYPE_CHECKING:
     from retrograd.native.executable import Executable
 
-LOOP = 3  # the slot of `native.llvm.state` of this name, which is not imported before there is code
-
 
 class Progress(Protocol):
     """Where a call that did not end stopped."""
@@ -48,8 +46,8 @@ class Interpreted:
 
     name = "on the graph interpreter"
 
-    def __init__(self, traced: Traced) -> None:
-        self.facts = (f"because {native.available()}",)
+    def __init__(self, traced: Traced, reason: str) -> None:
+        self.facts = (f"because {reason}",)
         self.traced = traced
         pinned = [v for r in traced.stage.loops for _, v in r.before if isinstance(v, Box)]
         traced.graph.derived["pinned"] = tuple(v.value for v in pinned if isinstance(v.value, Var))
@@ -155,7 +153,6 @@ class Direct:
     def __init__(self, traced: Traced, executable: Executable, own: dict[Any, int]) -> None:
         self.executable, self.cleared = executable, traced.cleared
         self.written = sorted(traced.written, key=id)  # the order in which everybody takes these locks
-        self.n_results = traced.n_results
         self.over: list[Cell] = []
         places: dict[int, Cell] = {}
         for j, cell in enumerate(traced.written):
@@ -205,7 +202,7 @@ class Direct:
         with executable.lock:
             status = executable.enter(values, targets)
             if status:
-                progress += [executable.outputs(values, targets), int(executable.table[LOOP])]
+                progress += executable.stopped(values, targets)
                 raise executable.error(status)
         return [targets[t] if isinstance(t, int) else t.value for t in self.take]
 
@@ -261,10 +258,11 @@ def _wanted(traced: Traced) -> dict[Var, int]:
 
 def engine_for(traced: Traced) -> Interpreted | Native:
     """Native code if it can be made here."""
-    if native.available() is not None:
-        return Interpreted(traced)
+    reason = native.available()
+    if reason is not None:
+        return Interpreted(traced, reason)
     try:
         return Native(traced)
     except native.DEFECTS as error:
         native.regret(error)
-        return Interpreted(traced)
+        return Interpreted(traced, "it could not be compiled")

@@ -44,7 +44,6 @@ class Fast:
         self.weak = [bool(getattr(r, "weak", False)) for r in traced.results]
         self.spent = [i for i, s in enumerate(states[: traced.n_results]) if s == SPENT]
         self.build = _builder(structure)
-        self.n_results = traced.n_results
         self.plain = self.direct is None and self.executable.results_are_targets
 
     def __call__(self, values: list[Any]) -> Any:

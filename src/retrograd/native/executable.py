@@ -24,7 +24,7 @@ from retrograd.native.lower.lowering import lower
 from retrograd.native.lower.memory import plan
 from retrograd.native.lower.splitting import split_reductions
 from retrograd.native.runtime import cache, linker
-from retrograd.native.runtime.call import Argument, function, make_entry
+from retrograd.native.runtime.call import Argument, make_entry
 from retrograd.native.runtime.cpu import current_target
 from retrograd.native.runtime.pool import pool
 from retrograd.passes.backend import for_loops
@@ -115,7 +115,6 @@ class Executable:
         ]
         address = self.linked.address(symbol)
         self.entry = make_entry(address, self.table.ctypes.data, arguments, keep=(self.linked, self.table))
-        self.plain = function(address, ctypes.c_int64, ctypes.c_void_p)
         self.in_dtypes = [b.dtype for b in program.inputs]
 
     # To look at -------------------------------------------------------------------------------------------------------
@@ -172,7 +171,7 @@ class Executable:
             status = self.enter(values, targets)
             if status != FINISHED:
                 if progress is not None:
-                    progress += [self.outputs(values, targets), int(self.table[LOOP])]
+                    progress += self.stopped(values, targets)
                 raise self.error(status)
         return self.outputs(values, targets)[: self.n_outputs]
 
@@ -231,6 +230,10 @@ class Executable:
             else:
                 found.append(s.value)
         return found
+
+    def stopped(self, values: Sequence[Any], targets: Sequence[np.ndarray]) -> list[Any]:
+        """After a call that did not end: the outputs as they are, and the top loop that completed an iteration last."""
+        return [self.outputs(values, targets), int(self.table[LOOP])]
 
     def place_of(self, output: int) -> int:
         """Which buffer an output that is computed has."""

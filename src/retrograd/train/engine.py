@@ -132,8 +132,7 @@ class _Loop(Jitted):
 
 def unavailable() -> str | None:
     """Why nothing runs natively here, or None."""
-    ask = getattr(native, "available", None)
-    return "this version has no native engine" if ask is None else ask()
+    return native.available()
 
 
 def engine_of(asked: str, trainer: Trainer, data: Rows, size: int) -> tuple[Engine, str | None]:

@@ -231,7 +231,6 @@ class Host:
     prim: Any
     operands: list[Any]
     outs: list[View]
-    site: int
 
 
 @dataclass

@@ -94,7 +94,7 @@ def _small_power(xs: Sequence[Any]) -> Value | None:
     """A power with a small whole number that is known: products."""
     base, exponent = xs
     n = exponent.attr if isinstance(exponent, Expr) and exponent.op == "const" else exponent
-    if isinstance(n, Expr) or n != int(n) or not isinstance(base, Expr):
+    if isinstance(n, Expr) or not np.isfinite(n) or n != int(n) or not isinstance(base, Expr):
         return None
     n = int(n)
     floating = base.dtype.kind == "f"

@@ -7,6 +7,7 @@ back in, which would make two groups wait for each other.
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -210,8 +211,6 @@ class Grouping:
 
     def ordered(self) -> list[Group]:
         """Every group after those it waits for, otherwise as they came."""
-        import heapq
-
         waiting = {g.number: 0 for g in self.groups}
         followers: dict[int, list[int]] = {g.number: [] for g in self.groups}
         for g in self.groups:

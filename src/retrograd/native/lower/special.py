@@ -120,8 +120,7 @@ def host(body: Body, e: Equation) -> None:
     prim: Any = e.prim
     operands = [body.place(o) if isinstance(o, Literal) else body.dense(o) for o in e.operands]
     outs = [body.fresh(v) for v in e.outs]
-    site = body.shared.error(lambda _: RuntimeError(f"{prim.name} failed"))
-    body.statements.append(Host(prim, operands, outs, site))
+    body.statements.append(Host(prim, operands, outs))
 
 
 # Control flow ---------------------------------------------------------------------------------------------------------
