@@ -68,7 +68,7 @@ class NestWriter:
         p.scalars(0)
         if any(s.final for s in self.nest.stores):
             p.last  # noqa: B018 - asked here, where it is the same for all points
-        first = [_filled(r) for r in nest.reduces if any(r.axes[: self.depth[id(r)]])]
+        first = [first_value(r) for r in nest.reduces if any(r.axes[: self.depth[id(r)]])]
         self._open(0)
         self.f.do("ret void")
         extent = self.blocks if self.rank == 1 else nest.space[0] if self.rank else 1
@@ -256,7 +256,7 @@ class NestWriter:
         return None
 
 
-def _filled(r: Reduce) -> Nest:
+def first_value(r: Reduce) -> Nest:
     """The nest that gives a reduction in memory its first value."""
     kept = [d for d, a in enumerate(r.axes) if not a]
     v = r.view

@@ -8,8 +8,7 @@ from typing import Any
 from retrograd.native.llvm import registers
 from retrograd.native.llvm.builder import Module, Type
 from retrograd.native.llvm.draws import write_draw
-from retrograd.native.llvm.nests import NestWriter, write_scatter
-from retrograd.native.llvm.nests import _filled as first_value
+from retrograd.native.llvm.nests import NestWriter, first_value, write_scatter
 from retrograd.native.llvm.operations import base_of
 from retrograd.native.llvm.places import write_argmax
 from retrograd.native.llvm.products import ProductWriter, scratch_of
