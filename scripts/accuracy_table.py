@@ -117,8 +117,8 @@ TRUE: dict[str, Callable[..., np.ndarray]] = {
     "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "log": np.log, "log2": np.log2, "log1p": np.log1p,
     "softplus": lambda x: np.logaddexp(x, np.zeros_like(x)), "sin": np.sin, "cos": np.cos, "tan": np.tan,
     "atan": np.arctan, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "sigmoid": sigmoid, "erf": erf,
-    "power": np.power, "sqrt": np.sqrt, "rsqrt": lambda x: 1 / np.sqrt(x), "maximum": np.maximum,
-    "minimum": np.minimum,
+    "power": np.power, "sqrt": np.sqrt, "rsqrt": lambda x: 1 / np.sqrt(x), "fmod": np.fmod, "remainder": np.remainder,
+    "floor_divide": np.floor_divide, "maximum": np.maximum, "minimum": np.minimum,
 }  # fmt: skip
 
 
@@ -263,7 +263,7 @@ than 2 units, in any of the numbers tried:
 Special values are exact everywhere: NaN, infinities, zeros with their sign, results that overflow or underflow;
 denormal arguments and results count like all others. `sin`, `cos` and `tan` hold for the largest arguments. `power` has
 NumPy's special values (C's `pow`). `maximum` and `minimum` keep NaN and take +0 for greater than -0. The square root of
-IEEE 754 is exact.
+IEEE 754 is exact, and so is `fmod`; `remainder` rounds once. `floor_divide` takes NumPy's steps and gives its bits.
 
 v2, v3 and v4 are the CPU levels of x86-64: v2 has no fused multiply-add. v4 rounds as v3 does, operation by operation:
 its results are those of v3 bit for bit, which `tests/unit/native/test_maths.py` holds. The bounds that the tests hold

@@ -77,13 +77,13 @@ def widened_defaults() -> Iterator[None]:
 
 
 def debugging() -> bool:
-    """Whether `debug` is active."""
+    """Whether ``rg.debug()`` is active."""
     return _debug.get()
 
 
 @contextmanager
-def debug() -> Iterator[None]:
-    """Within the context loops run as plain Python and recorded operations keep the user's source line."""
+def debug_mode() -> Iterator[None]:
+    """The setting alone; `retrograd.debug` is the whole."""
     before = _debug.get()
     try:
         _debug.set(True)

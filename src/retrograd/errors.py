@@ -15,6 +15,8 @@ r"""Every exception retrograd raises on purpose.
     ├── CellError (TypeError)              an assignment a cell refuses
     ├── GraphError (ValueError)            a graph that is not well formed, or text that is no graph
     ├── GradientMismatch (AssertionError)  `check_grads` found a wrong derivative
+    ├── NonFiniteError (ArithmeticError)   `trace_nan` found the operation that made an infinity or a NaN
+    ├── NotConverged (ArithmeticError)     an iteration for a solution that does not find one
     ├── TrainingDiverged (ArithmeticError) a loss that became infinite or NaN
     ├── DataError (ValueError)             a data file or table that cannot be used as it is
     └── ModelError (ValueError)            a saved model that cannot be read, or does not fit
@@ -23,6 +25,7 @@ r"""Every exception retrograd raises on purpose.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 _where: list[Callable[[], str]] = []
 
@@ -89,6 +92,39 @@ class GraphError(RetrogradError, ValueError):
 
 class GradientMismatch(RetrogradError, AssertionError):
     """A derivative disagrees with finite differences."""
+
+
+class NonFiniteError(RetrogradError, ArithmeticError):
+    """An operation, or the derivative of one, made something that is not finite; see `retrograd.trace_nan`.
+
+    Attributes:
+        operation: its name, such as "log".
+        phase: "forward", "backward" (its derivative in a sweep) or "tangent" (its derivative in forward mode).
+        inputs: what its operands, and the cotangents or tangents that came in, hold: records with `name`, `type`,
+            `low`, `high`, `zeros`, `nans`, `infinities`.
+        line: the user's line, with `file`, `number` and `text`; None where none is known.
+        iteration: of the innermost loop (`scan`, `fori_loop`, `while_loop`), counted from 0; None outside of loops.
+        suggestion: what to try.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        operation: str = "",
+        phase: str = "forward",
+        inputs: tuple[Any, ...] = (),
+        line: Any = None,
+        iteration: int | None = None,
+        suggestion: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.operation, self.phase, self.inputs = operation, phase, inputs
+        self.line, self.iteration, self.suggestion = line, iteration, suggestion
+
+
+class NotConverged(_Located, ArithmeticError):
+    """An iteration did not find its solution: too slow, or it diverges."""
 
 
 class TrainingDiverged(RetrogradError, ArithmeticError):

@@ -2,6 +2,7 @@
 
 import pytest
 
+import retrograd as rg
 from scripts import generate_native_table
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -31,6 +32,22 @@ def test_the_page_is_up_to_date(missing, monkeypatch):
     monkeypatch.setattr(generate_native_table, "missing", lambda: missing)
     page = generate_native_table.PAGE.read_text(encoding="utf-8")
     assert page == generate_native_table.generate(page), "run python scripts/generate_native_table.py"
+
+
+SORTED = {
+    "argsort": rg.argsort, "sort": rg.sort, "top_k": lambda x: rg.top_k(x, 2).values,
+    "random.permutation": lambda x: rg.random.permutation(5) + x, "x.at[...].set": lambda x: x.at[1:3].set(0.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SORTED)
+def test_the_page_says_who_sorts(name):
+    pytest.importorskip("llvmlite")
+    f = rg.jit(SORTED[name])
+    f(rg.arange(5.0))
+    assert "host Argsort" in f.loops
+    paragraph = generate_native_table.PAGE.read_text(encoding="utf-8").partition("Through `argsort` go")[2]
+    assert name in paragraph.partition("\n\n")[0]
 
 
 def test_a_primitive_without_a_kernel_is_found(missing):

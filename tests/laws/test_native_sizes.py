@@ -50,6 +50,7 @@ def of_vectors(x, y, k):
         rg.tanh(x) * y - x[::-1], x[::2], rg.where(x > 0, x, k), rg.sum(x), rg.sum(x * y), rg.max(x), rg.argmax(x),
         rg.sum(whole), rg.max(k), rg.sum(rg.astype(x > y, "int64")), (x > y) & (k > 0), rg.astype(x, "float64") + k,
         rg.concatenate([y, x[::-1]]), x[-1] * y, rg.astype(x * 100, "int32"), rg.astype(k, "float32") * 2, rg.max(x) > 3,
+        rg.min(x), rg.argmin(x), rg.min(k), rg.any(x > 2), rg.all(x > -2), rg.any(k == 7), rg.round(x * 4), x % y, k // k[::-1],
     )  # fmt: skip
 
 
@@ -60,7 +61,7 @@ def bounds_of_vectors(x, y, dtype):
     each = 8 * eps * (x + y + x[::-1])
     return (
         each, SAME, SAME, n * x.sum() + eps, n * (x @ y) + eps, SAME, SAME, SAME, SAME, SAME, SAME, SAME, SAME,
-        eps * x[-1] * y, SAME, SAME, SAME,
+        eps * x[-1] * y, *[SAME] * 12,
     )  # fmt: skip
 
 
@@ -83,7 +84,8 @@ def of_matrices(x, v):
     return (
         rg.sum(x, axis=0), rg.sum(x, axis=1), rg.sum(x), rg.max(x, axis=0), rg.max(x, axis=1), rg.argmax(x, axis=0),
         rg.argmax(x, axis=1), x + v, x.T * 2, rg.sum(x.T, axis=0), rg.sum(x * v, axis=1), x - rg.max(x, axis=1, keepdims=True),
-        rg.flip(x, axis=0), rg.sum(x[None] * x[None, ::-1], axis=(0, 2)),
+        rg.flip(x, axis=0), rg.sum(x[None] * x[None, ::-1], axis=(0, 2)), rg.min(x, axis=0), rg.min(x, axis=1),
+        rg.argmin(x, axis=0), rg.argmin(x, axis=1), rg.any(x > 2, axis=0), rg.all(x > -2, axis=1), rg.fmod(x, v),
     )  # fmt: skip
 
 
@@ -98,7 +100,7 @@ def test_matrices(shape, dtype):
     down, along = 2 * np.sqrt(m) * eps, 2 * np.sqrt(n) * eps
     bounds = (
         down * x.sum(0), along * x.sum(1), down * np.sqrt(n) * x.sum(), SAME, SAME, SAME, SAME, SAME, SAME,
-        along * x.sum(1), along * (x @ v), SAME, SAME, along * (x * x[::-1]).sum(1),
+        along * x.sum(1), along * (x @ v), SAME, SAME, along * (x * x[::-1]).sum(1), *[SAME] * 7,
     )  # fmt: skip
     found = run(args)
     wide = [a.astype("f8") for a in args]

@@ -70,8 +70,15 @@ def spread(f, both=False):
     return of
 
 
-def max_with_dim(x, dim, keepdim=False):
-    return rg.max(x, axis=dim, keepdims=keepdim), rg.argmax(x, axis=dim, keepdims=keepdim)
+def with_place(value, place):
+    def of(x, dim, keepdim=False):
+        return value(x, axis=dim, keepdims=keepdim), place(x, axis=dim, keepdims=keepdim)
+
+    return of
+
+
+def aminmax(x, *, dim=None, keepdim=False):
+    return rg.min(x, axis=dim, keepdims=keepdim), rg.max(x, axis=dim, keepdims=keepdim)
 
 
 def clamp(x, min=None, max=None):
@@ -210,13 +217,36 @@ def linspace(start, end, steps, **kwargs):
     return created(rg.linspace)(start, end, steps, **kwargs)
 
 
-def argmax(x, dim=None, keepdim=False):
-    return rg.argmax(x, axis=dim, keepdims=keepdim)
+def place(f):
+    return lambda x, dim=None, keepdim=False: f(x, axis=dim, keepdims=keepdim)
+
+
+def rounded(x, *, decimals=0):
+    return rg.round(x, decimals)
 
 
 def argsort(x, dim=-1, descending=False, stable=False):
-    given(descending=descending)
-    return rg.argsort(x, axis=dim)
+    return rg.argsort(x, axis=dim, descending=descending, stable=stable)
+
+
+def sort(x, dim=-1, descending=False, *, stable=None):
+    chosen = {"axis": dim, "descending": descending}
+    return rg.sort(x, **chosen), rg.argsort(x, **chosen)
+
+
+def topk(x, k, dim=-1, largest=True, sorted=True):
+    return rg.top_k(x, k, axis=dim, largest=largest)
+
+
+def cumulative(f):
+    def of(x, dim, *, dtype=None):
+        return f(x, axis=dim, dtype=None if dtype is None else dtype_of(dtype))
+
+    return of
+
+
+def roll(x, shifts, dims=()):
+    return rg.roll(x, shifts, axis=None if dims == () else dims)
 
 
 def squeeze(x, dim=None):
@@ -292,6 +322,11 @@ ADAPTERS = {
     "add": scaled(rg.add), "sub": scaled(rg.subtract),
     "rsub": lambda x, y, alpha=1: rg.subtract(y, x if alpha == 1 else x * alpha), "mul": binary(rg.multiply),
     "div.no_rounding_mode": lambda x, y, **_: rg.divide(x, y), "true_divide": binary(rg.divide),
+    "div.floor_rounding": lambda x, y, **_: rg.floor_divide(x, y), "floor_divide": binary(rg.floor_divide),
+    "div.trunc_rounding": lambda x, y, **_: rg.trunc(x / y), "remainder": binary(rg.remainder), "fmod": binary(rg.fmod),
+    "__rmod__": lambda x, y: y % x, "frac": lambda x: x - rg.trunc(x), "floor": unary(rg.floor), "ceil": unary(rg.ceil),
+    "trunc": unary(rg.trunc), "round": rounded, "round.decimals_0": rounded, "round.decimals_3": rounded,
+    "round.decimals_neg_3": rounded, "reciprocal": unary(rg.reciprocal), "rsqrt": unary(rg.rsqrt),
     "pow": binary(rg.power), "float_power": binary(rg.power), "maximum": binary(rg.maximum),
     "minimum": binary(rg.minimum), "max.binary": binary(rg.maximum), "min.binary": binary(rg.minimum),
     "eq": binary(rg.equal), "ne": binary(rg.not_equal), "lt": binary(rg.less), "le": binary(rg.less_equal),
@@ -301,7 +336,12 @@ ADAPTERS = {
     "__rmatmul__": lambda x, y: y @ x, "clamp": clamp, "clamp_min": lambda x, low: rg.clip(x, low),
     "clamp_max": lambda x, high: rg.clip(x, None, high), "where": lambda x, c, y: rg.where(c, x, y),
     "sum": reduction(rg.sum), "mean": reduction(rg.mean), "amax": reduction(rg.max),
-    "max.reduction_no_dim": unary(rg.max), "max.reduction_with_dim": max_with_dim, "argmax": argmax,
+    "max.reduction_no_dim": unary(rg.max), "max.reduction_with_dim": with_place(rg.max, rg.argmax),
+    "amin": reduction(rg.min), "min.reduction_no_dim": unary(rg.min),
+    "min.reduction_with_dim": with_place(rg.min, rg.argmin), "aminmax": aminmax, "argmax": place(rg.argmax),
+    "argmin": place(rg.argmin), "any": reduction(rg.any), "all": reduction(rg.all),
+    "prod": reduction(rg.prod), "cumsum": cumulative(rg.cumsum), "cumprod": cumulative(rg.cumprod), "sort": sort,
+    "msort": lambda x: rg.sort(x, axis=0), "topk": topk, "roll": roll,
     "argsort": argsort, "var": spread(rg.var), "var.unbiased": spread(rg.var), "std": spread(rg.std),
     "std.unbiased": spread(rg.std), "var_mean": spread(rg.var, True), "var_mean.unbiased": spread(rg.var, True),
     "std_mean": spread(rg.std, True), "std_mean.unbiased": spread(rg.std, True), "count_nonzero": count_nonzero,

@@ -26,6 +26,13 @@ def indexed(x, key):
     return x[tuple(one(k) if advanced else k for k in key.key)]
 
 
+def products(x, axes, keepdims):
+    """One axis after another: PyTorch takes one at a time."""
+    for a in axes[::-1]:
+        x = torch.prod(x, a, keepdims)
+    return x
+
+
 class Names:
     """PyTorch under NumPy's names."""
 
@@ -38,7 +45,8 @@ def torch_names():
     return of(
         Names(), sigmoid=torch.sigmoid, softplus=lambda x: torch.logaddexp(x, torch.zeros((), dtype=x.dtype)),
         erf=torch.erf, relu=torch.relu, sum=reduced(torch.sum), mean=reduced(torch.mean), max=reduced(torch.amax),
-        logsumexp=reduced(torch.logsumexp), softmax=lambda x, a: F.softmax(x, a),
+        min=reduced(torch.amin), logsumexp=reduced(torch.logsumexp), softmax=lambda x, a: F.softmax(x, a),
+        prod=products, cumsum=torch.cumsum, cumprod=torch.cumprod, roll_by_one=lambda x, a: torch.roll(x, 1, a),
         transpose=lambda x, order: x.permute(order),
         reshape=lambda x, s: x.reshape(s), flip=lambda x, a: torch.flip(x, (a,)), broadcast_to=torch.broadcast_to,
         pad=padded,

@@ -26,7 +26,8 @@ UNARY = (
     "log_square",
 )
 BINARY = ("add", "subtract", "multiply", "maximum", "minimum", "divide_safely", "power_safely")
-REDUCTIONS = ("sum", "mean", "max", "logsumexp")
+REDUCTIONS = ("sum", "mean", "max", "min", "logsumexp", "prod")
+ALONG = ("cumsum", "cumprod", "roll_by_one")
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def programs(draw, steps=8):
 @st.composite
 def one_step(draw, known):
     """A step that fits the shapes so far, and the shape of its value."""
-    kind = draw(st.sampled_from(["unary", "binary", "where", "reduce", "softmax", "move", "index", "join", "matmul"]))
+    kind = draw(st.sampled_from(["unary", "binary", "where", "reduce", "softmax", "along", "move", "index", "join", "matmul"]))
     i = draw(st.integers(0, len(known) - 1))
     shape = known[i]
     n = len(shape)
@@ -108,6 +109,8 @@ def one_step(draw, known):
         )
     if kind == "softmax" and n and 0 not in shape:
         return Step("softmax", (i,), (draw(st.integers(-n, n - 1)),)), shape
+    if kind == "along" and n:
+        return Step(draw(st.sampled_from(ALONG)), (i,), (draw(st.integers(0, n - 1)),)), shape
     if kind == "move":
         return draw(movement(i, shape))
     if kind == "index" and n:
@@ -212,7 +215,10 @@ def numpy_softmax(x, axis):
 RETROGRAD = of(
     rg, sigmoid=rg.sigmoid, softplus=rg.softplus, erf=rg.erf, relu=rg.relu,
     sum=lambda x, a, k: rg.sum(x, axis=a, keepdims=k), mean=lambda x, a, k: rg.mean(x, axis=a, keepdims=k),
-    max=lambda x, a, k: rg.max(x, axis=a, keepdims=k), logsumexp=lambda x, a, k: rg.logsumexp(x, axis=a, keepdims=k),
+    max=lambda x, a, k: rg.max(x, axis=a, keepdims=k), min=lambda x, a, k: rg.min(x, axis=a, keepdims=k),
+    logsumexp=lambda x, a, k: rg.logsumexp(x, axis=a, keepdims=k),
+    prod=lambda x, a, k: rg.prod(x, axis=a, keepdims=k), cumsum=lambda x, a: rg.cumsum(x, axis=a),
+    cumprod=lambda x, a: rg.cumprod(x, axis=a), roll_by_one=lambda x, a: rg.roll(x, 1, axis=a),
     softmax=lambda x, a: rg.softmax(x, axis=a), transpose=rg.transpose, reshape=rg.reshape,
     flip=lambda x, a: rg.flip(x, axis=a),
     broadcast_to=rg.broadcast_to, pad=rg.pad, concatenate=lambda x, y, a: rg.concatenate([x, y], axis=a),
@@ -223,7 +229,9 @@ NUMPY = of(
     erf=numpy_erf,
     relu=lambda x: np.maximum(x, 0), sum=lambda x, a, k: np.sum(x, axis=a, keepdims=k),
     mean=lambda x, a, k: np.mean(x, axis=a, keepdims=k), max=lambda x, a, k: np.max(x, axis=a, keepdims=k),
+    min=lambda x, a, k: np.min(x, axis=a, keepdims=k),
     logsumexp=lambda x, a, k: np.log(np.sum(np.exp(x), axis=a, keepdims=k)), softmax=numpy_softmax,
-    transpose=np.transpose, reshape=np.reshape, flip=np.flip, broadcast_to=np.broadcast_to, pad=np.pad,
+    prod=lambda x, a, k: np.prod(x, axis=a, keepdims=k), cumsum=np.cumsum, cumprod=np.cumprod,
+    roll_by_one=lambda x, a: np.roll(x, 1, a), transpose=np.transpose, reshape=np.reshape, flip=np.flip, broadcast_to=np.broadcast_to, pad=np.pad,
     concatenate=lambda x, y, a: np.concatenate([x, y], a), times_own_transpose=lambda x: x @ np.swapaxes(x, -1, -2),
 )  # fmt: skip

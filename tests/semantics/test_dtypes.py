@@ -132,7 +132,8 @@ def test_default_dtypes_of_what_is_made():
     assert rg.arange(3.0).dtype == rg.linspace(0, 1, 3).dtype == np.float32
     assert rg.Parameter([1.0]).dtype == np.float32
     assert rg.random.uniform(2).dtype == rg.random.normal(2).dtype == np.float32
-    assert rg.argmax(ones("float32")).dtype == np.int64
+    assert rg.argmax(ones("float32")).dtype == rg.argmin(ones("float32")).dtype == np.int64
+    assert rg.any(ones("float32")).dtype == rg.all(ones("int8")).dtype == np.bool_
     assert rg.sum(ones("int8")).dtype == np.int64
     assert rg.sum(ones("bool")).dtype == np.int64
     with rg.default_dtype("float64"):
@@ -155,7 +156,10 @@ SCALAR = {
     "add": lambda x: x + 1, "mul": lambda x: x * x, "div": lambda x: 1 / x, "pow": lambda x: x**2, "pow3": lambda x: x**2.5,
     "neg": lambda x: -x, "abs": lambda x: abs(x), "exp": rg.exp, "log": rg.log, "sqrt": rg.sqrt, "sin": rg.sin,
     "tanh": rg.tanh, "sigmoid": rg.sigmoid, "softplus": rg.softplus, "erf": rg.erf, "relu": rg.relu, "sum": rg.sum,
-    "mean": rg.mean, "max": rg.max, "logsumexp": rg.logsumexp, "where": lambda x: rg.where(x > 0, x, 2 * x),
+    "mean": rg.mean, "max": rg.max, "min": rg.min, "floor": lambda x: x * rg.floor(x), "ceil": lambda x: x * rg.ceil(x),
+    "trunc": lambda x: x * rg.trunc(x), "round": lambda x: x * round(x), "mod": lambda x: x % 3,
+    "rmod": lambda x: 3 % x, "floordiv": lambda x: x * (x // 0.5),
+    "fmod": lambda x: rg.fmod(x, 2.0), "rsqrt": rg.rsqrt, "reciprocal": rg.reciprocal, "logsumexp": rg.logsumexp, "where": lambda x: rg.where(x > 0, x, 2 * x),
     "clip": lambda x: rg.clip(x, 0.1, 2.0), "maximum": lambda x: rg.maximum(x, 0.5), "expm1": rg.expm1,
     "log1p": rg.log1p, "reshape": lambda x: rg.sum(rg.reshape(x, (1,))), "broadcast": lambda x: rg.sum(rg.broadcast_to(x, (3,))),
     "stack": lambda x: rg.sum(rg.stack([x, x])), "matmul": lambda x: rg.sum(rg.reshape(x, (1, 1)) @ rg.reshape(x, (1, 1))),

@@ -42,8 +42,8 @@ def _silent():
 
 
 UNARY = ["exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "absolute", "negative", "sign", "square",
-         "isnan", "isinf", "isfinite"]  # fmt: skip
-BINARY = ["add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "less", "equal", "greater_equal",
+         "floor", "ceil", "trunc", "round", "reciprocal", "isnan", "isinf", "isfinite"]  # fmt: skip
+BINARY = ["add", "subtract", "multiply", "divide", "power", "remainder", "fmod", "floor_divide", "maximum", "minimum", "less", "equal", "greater_equal",
           "not_equal"]  # fmt: skip
 
 
@@ -70,7 +70,7 @@ def test_binary_functions_as_numpy(way, name):
 @ways
 def test_reductions_as_numpy(way):
     for row in (np.array([1.0, nan, 3.0]), np.array([inf, -inf]), np.array([-inf, 1.0]), np.array([nan, nan])):
-        for name in ("sum", "max", "mean", "argmax"):
+        for name in ("sum", "max", "mean", "argmax", "min", "argmin", "any", "all"):
             same(way(getattr(rg, name))(row), getattr(np, name)(row))
     assert float(way(rg.logsumexp)(np.array([-inf, -inf]))) == -inf
     assert float(way(rg.logsumexp)(np.array([inf, 1.0]))) == inf

@@ -20,7 +20,7 @@ THINGS = {
     "parameter": lambda: rg.Parameter(X), "buffer": lambda: rg.Buffer(X),
 }  # fmt: skip
 things = pytest.mark.parametrize("make", THINGS.values(), ids=THINGS.keys())
-OPERATORS = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow, operator.lt, operator.le,
+OPERATORS = [operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod, operator.pow, operator.lt, operator.le,
              operator.gt, operator.ge, operator.eq, operator.ne]  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def test_matmul_with_an_ndarray(make):
 
 
 UFUNCS = [np.sin, np.cos, np.tanh, np.exp, np.expm1, np.log, np.log1p, np.sqrt, np.square, np.absolute, np.negative,
-          np.sign, np.isnan, np.isfinite]  # fmt: skip
+          np.sign, np.isnan, np.isfinite, np.floor, np.ceil, np.trunc, np.rint, np.reciprocal]  # fmt: skip
 
 
 @things
@@ -62,7 +62,11 @@ FUNCTIONS = {
     "expand_dims": lambda x: np.expand_dims(x, 0), "squeeze": lambda x: np.squeeze(np.expand_dims(x, 0)),
     "zeros_like": lambda x: np.zeros_like(x), "var": lambda x: np.var(x), "std": lambda x: np.std(x),
     "power": lambda x: np.power(x, 3), "broadcast_to": lambda x: np.broadcast_to(x, (3, 2)),
-    "ravel": lambda x: np.ravel(x),
+    "ravel": lambda x: np.ravel(x), "min": lambda x: np.min(x), "amin": lambda x: np.amin(x, 0),
+    "argmin": lambda x: np.argmin(x), "any": lambda x: np.any(x > 1), "all": lambda x: np.all(x > 1, axis=0),
+    "round": lambda x: np.round(x * 1.37, 1), "around": lambda x: np.around(x), "mod": lambda x: np.mod(x, 0.4),
+    "remainder": lambda x: np.remainder(X, x), "fmod": lambda x: np.fmod(x, -0.4),
+    "floor_divide": lambda x: np.floor_divide(x, 0.4), "divmod": lambda x: np.divmod(x, 0.4)[1],
 }  # fmt: skip
 
 

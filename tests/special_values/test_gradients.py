@@ -19,6 +19,10 @@ TABLE = {
     "positive": [1.0] * 11,
     "absolute": [0.0, 0.0, 1.0, -1.0, NAN, 1.0, -1.0, 1.0, 1.0, 1.0, -1.0],
     "sign": [0.0] * 11,
+    "floor": [0.0] * 11,
+    "ceil": [0.0] * 11,
+    "trunc": [0.0] * 11,
+    "round": [0.0] * 11,
     "stop_gradient": [0.0] * 11,
     "square": [0.0, 0.0, INF, -INF, NAN, 1e-323, -1e-323, 2e-300, 2e300, 2.0, -2.0],
     "relu": [0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 0.0],
@@ -27,6 +31,8 @@ TABLE = {
     "log": [INF, -INF, 0.0, -0.0, NAN, INF, -INF, 1e300, 1e-300, 1.0, -1.0],
     "log1p": [1.0, 1.0, 0.0, -0.0, NAN, 1.0, 1.0, 1.0, 1e-300, 0.5, INF],
     "sqrt": [INF, -INF, 0.0, NAN, NAN, 0.5 / math.sqrt(DENORMAL), NAN, 5e149, 5e-151, 0.5, NAN],
+    "rsqrt": [-INF, -INF, 0.0, NAN, NAN, -INF, NAN, -INF, 0.0, -0.5, NAN],
+    "reciprocal": [-INF, -INF, 0.0, 0.0, NAN, -INF, -INF, -INF, 0.0, -1.0, -1.0],
     "sin": [1.0, 1.0, NAN, NAN, NAN, 1.0, 1.0, 1.0, math.cos(1e300), math.cos(1.0), math.cos(1.0)],
     "cos": [0.0, 0.0, NAN, NAN, NAN, -DENORMAL, DENORMAL, -1e-300, -math.sin(1e300), -math.sin(1.0), math.sin(1.0)],
     "tanh": [1.0, 1.0, 0.0, 0.0, NAN, 1.0, 1.0, 1.0, 0.0, 1 - math.tanh(1) ** 2, 1 - math.tanh(1) ** 2],
@@ -84,6 +90,21 @@ def test_max_shares_among_ties():
     need(f, (x,), (wanted,))
 
 
+def test_min_shares_among_ties():
+    f = lambda v: rg.min(v, axis=1)
+    x = [[3.0, 1.0, 1.0], [2.0, 2.0, 2.0], [-INF, 0.0, -INF], [INF, INF, INF], [0.0, -0.0, 1.0], [NAN, 1.0, 2.0]]
+    third = 1 / 3
+    wanted = [[0, 0.5, 0.5], [third] * 3, [0.5, 0, 0.5], [third] * 3, [0.5, 0.5, 0], [0, 0, 0]]
+    need(f, (x,), (wanted,))
+
+
+def test_remainders_at_jumps_and_infinities():
+    x, y = [6.0, -6.0, 7.0, -7.0, 1.0, 5.0, INF, 1.0], [3.0, 3.0, -2.0, -2.0, 0.1, INF, 2.0, 0.0]
+    need(rg.remainder, (x, y), ([1.0] * 8, [-2.0, 2.0, 4.0, -3.0, -9.0, 0.0, NAN, -INF]))
+    need(rg.fmod, (x, y), ([1.0] * 8, [-2.0, 2.0, 3.0, -3.0, -9.0, 0.0, NAN, NAN]))
+    need(rg.floor_divide, (x, y), ([0.0] * 8, [0.0] * 8))
+
+
 def test_clip_at_its_bounds():
     f = lambda v: rg.clip(v, -1.0, 1.0)
     need(f, ([-1.0, 1.0, -2.0, 2.0, 0.0, INF, -INF],), ([1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0],))
@@ -115,6 +136,7 @@ SELECTIONS = {
     "clip before NaN": (lambda v: rg.clip(v, -1.0, 1.0) * NAN, [2.0, 0.0], [0.0, NAN]),
     "maximum before an infinite slope": (lambda v: rg.maximum(v, 0.5) * INF, [0.0, 1.0], [0.0, INF]),
     "max before NaN": (lambda v: rg.max(v) * NAN, [0.0, 1.0], [0.0, NAN]),
+    "min before NaN": (lambda v: rg.min(v) * NAN, [0.0, 1.0], [NAN, 0.0]),
     "gather before an infinite slope": (lambda v: v[1] * INF, [1.0, 2.0], [0.0, INF]),
     "a slice before NaN": (lambda v: v[:1] * NAN, [1.0, 2.0], [NAN, 0.0]),
     "take before NaN": (lambda v: rg.take(v, np.array([1, 1])) * NAN, [1.0, 2.0], [0.0, NAN]),

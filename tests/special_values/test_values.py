@@ -16,7 +16,7 @@ HUGE = {"float64": 1.7e308, "float32": 3.4e38}
 
 
 def specials(dtype):
-    values = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 0.5, -3.0]
+    values = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -3.0]
     for size in (TINY, NORMAL, HUGE):
         values += [size[dtype], -size[dtype]]
     return np.array(values, dtype)
@@ -37,13 +37,14 @@ UNARY = {
     "tanh": np.tanh, "sigmoid": sigmoid, "softplus": lambda x: np.logaddexp(x, np.zeros((), x.dtype)),
     "erf": lambda x: np.array([math.erf(v) for v in x], x.dtype), "relu": lambda x: np.maximum(x, 0),
     "isnan": np.isnan, "isinf": np.isinf, "isfinite": np.isfinite, "logical_not": np.logical_not,
-    "stop_gradient": np.positive,
+    "stop_gradient": np.positive, "floor": np.floor, "ceil": np.ceil, "trunc": np.trunc, "round": np.round,
+    "reciprocal": np.reciprocal, "rsqrt": lambda x: 1 / np.sqrt(x),
 }  # fmt: skip
 BINARY = {
     name: getattr(np, name)
     for name in (
         "add", "subtract", "multiply", "divide", "maximum", "minimum", "power", "equal", "not_equal", "less",
-        "less_equal", "greater", "greater_equal", "logical_and", "logical_or",
+        "less_equal", "greater", "greater_equal", "logical_and", "logical_or", "remainder", "fmod", "floor_divide",
     )
 }  # fmt: skip
 
@@ -75,7 +76,7 @@ def need(found, wanted, what, ulp=4, zeros=True):
 
 def ordered(name, way):
     """Whether the sign of a zero is NumPy's: native code takes +0 for greater than -0, as IEEE 754-2019 does."""
-    return way != "staged" or name not in {"maximum", "minimum", "max"}
+    return way != "staged" or name not in {"maximum", "minimum", "max", "min"}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -127,9 +128,12 @@ def logsumexp(x):
 
 REDUCTIONS = {
     "sum": lambda x: np.sum(x, -1), "max": lambda x: np.max(x, -1), "argmax": lambda x: np.argmax(x, -1),
+    "min": lambda x: np.min(x, -1), "argmin": lambda x: np.argmin(x, -1), "any": lambda x: np.any(x, -1),
+    "all": lambda x: np.all(x, -1),
     "mean": lambda x: np.mean(x, -1), "var": lambda x: np.var(x, -1), "std": lambda x: np.std(x, -1),
     "count_nonzero": lambda x: np.count_nonzero(x, -1), "logsumexp": logsumexp,
-    "argsort": lambda x: np.argsort(x, -1, kind="stable"),
+    "argsort": lambda x: np.argsort(x, -1, kind="stable"), "sort": lambda x: np.sort(x, -1, kind="stable"),
+    "prod": lambda x: np.prod(x, -1), "cumsum": lambda x: np.cumsum(x, -1), "cumprod": lambda x: np.cumprod(x, -1),
 }  # fmt: skip
 
 
@@ -159,7 +163,12 @@ def test_of_nothing():
     np.testing.assert_array_equal(rg.sum(x, axis=1).numpy(), np.zeros(2))
     np.testing.assert_array_equal(rg.logsumexp(x, axis=1).numpy(), np.full(2, -np.inf))
     assert rg.sum(x, axis=0).shape == (0,)
-    assert rg.max(x, axis=0).shape == (0,)
-    for f in (rg.max, rg.argmax):
-        with pytest.raises(rg.errors.ShapeError, match="nothing has no maximum"):
+    assert rg.max(x, axis=0).shape == rg.min(x, axis=0).shape == (0,)
+    for f, extreme in ((rg.max, "max"), (rg.argmax, "max"), (rg.min, "min"), (rg.argmin, "min")):
+        with pytest.raises(rg.errors.ShapeError, match=f"nothing has no {extreme}imum"):
             f(x, axis=1)
+        with pytest.raises(rg.errors.ShapeError, match=f"nothing has no {extreme}imum"):
+            rg.jit(lambda v, f=f: f(v, axis=1))(x)
+    for way, found in ways(lambda v: (rg.any(v > 0, axis=-1), rg.all(v > 0, axis=-1)), x):
+        none, every = (np.asarray(v) for v in found)
+        assert none.tolist() == [False, False] and every.tolist() == [True, True], way

@@ -1,19 +1,19 @@
 """``retrograd explain``: every step of a network's forward and backward pass, with its numbers."""
 
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from retrograd.errors import DataError, ModelError
+from retrograd.cli.networks import is_built_in, is_model, known, named
+from retrograd.errors import ModelError
 from retrograd.explain.network import files
 from retrograd.explain.network.compute import UPDATES
 from retrograd.explain.network.explanation import MOST_ROUNDS, explain_network
 
 if TYPE_CHECKING:
-    from retrograd.data import Table
     from retrograd.explain.network import Network
-    from retrograd.train.trained_model import TrainedModel
 
 
 @click.command()
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     help="sequential overwrites each layer before the gradients of those below it are taken: wrong, but published.",
 )
 @click.option("--data", "source", metavar="DATA", help="For a model: the table; by default the one it was trained on.")
-@click.option("--digits", type=click.IntRange(3, 17), default=9, show_default=True, help="Decimals shown.")
+@click.option("--digits", type=click.IntRange(3, 17), help="Decimals shown; by default 9, or 5 on a large page.")
+@click.option("--html", metavar="FILE.html", help="Write a page that steps through the network; show nothing.")
 @click.option("--write", metavar="FILE.json", help="Write the network's JSON to a file, to change it; show nothing.")
 def explain(
     network: str,
@@ -40,50 +41,59 @@ def explain(
     rounds: int | None,
     update: str,
     source: str | None,
-    digits: int,
+    digits: int | None,
     write: str | None,
+    html: str | None,
 ) -> None:
     """Show every step of a network's forward and backward pass.
 
-    NET is a JSON file, a folder that `retrograd train` wrote, or a built-in example: mazur (a worked 2-2-2 network) or
-    3-2-2. `retrograd explain mazur --write net.json` gives you the file to change.
+    NET is a JSON file, a folder that `retrograd train` wrote, or a built-in example: mazur (a worked 2-2-2 network),
+    3-2-2 or xor. `retrograd explain mazur --write net.json` gives you the file to change.
 
     For every neuron: net input, output, error; then each gradient as the chain that makes it, with the numbers plugged
     in, the update, and finite differences beside.
     """
-    is_model = Path(network).is_dir()
     if write is not None:
-        if is_model:
+        if is_model(network):
             raise ModelError("--write copies a network's JSON; a trained model has none")
         _write(network, Path(write))
         return
-    if not is_model:
-        if source is not None:
-            raise DataError("--data is for a trained model; a network's JSON has its own inputs")
-        found: str | Network = network
-        _known(network)
-    else:
-        if rounds is not None:
-            raise ModelError("--rounds is for a network's JSON; a trained model is explained as it is")
-        found, row = _of_model(network, source, row or 0), None
-    explanation = explain_network(found, row=row, weight=weight, rounds=rounds, update=update)
-    _show(explanation.text(digits))
+    if is_model(network) and rounds is not None:
+        raise ModelError("--rounds is for a network's JSON; a trained model is explained as it is")
+    found, place = named(network, source, row)
+    if html is not None:
+        if update != "simultaneous":
+            raise ModelError("--html shows gradient descent; --update sequential is for the text")
+        _write_page(found, Path(html), network, row=place, rounds=rounds, weight=weight, digits=digits)
+        return
+    explanation = explain_network(found, row=place, weight=weight, rounds=rounds, update=update)
+    _show(explanation.text(digits or 9))
 
 
-def _known(name: str) -> None:
-    """Say what there is, if there is no such file and no such example."""
-    if name not in files.BUILT_IN and not Path(name).exists():
-        raise ModelError(f"there is no file or folder {name!r}; built-in examples are {' and '.join(files.BUILT_IN)}")
+def _write_page(network: "Network", path: Path, name: str, **options: Any) -> None:
+    """Write the page of a network."""
+    from retrograd.explain.page import page
+    from retrograd.train.files import write_whole
+
+    if path.is_dir():
+        raise ModelError(f"--html {str(path)!r} is a folder: give the name of a file")
+    if not path.absolute().parent.is_dir():
+        raise ModelError(f"--html {str(path)!r}: there is no folder {str(path.parent)!r}")
+    if path.exists() and Path(name).exists() and path.samefile(name):
+        raise ModelError(f"--html {str(path)!r} is the network itself: choose another name")
+    text = page(network, play=f"retrograd play {shlex.quote(name)}", **options)
+    write_whole(path, text.encode())
+    click.echo(f"Wrote {path}. Open it in a browser; it needs nothing else.")
 
 
 def _write(network: str, path: Path) -> None:
     """Write a network's JSON where there is nothing yet."""
     from retrograd.train.files import write_whole
 
-    if network in files.BUILT_IN and not Path(network).exists():
+    if is_built_in(network):
         text = files.built_in_text(network)
     else:
-        _known(network)
+        known(network)
         files.load(network)
         text = Path(network).read_text(encoding="utf-8")
     if path.exists() or path.is_symlink():
@@ -92,57 +102,6 @@ def _write(network: str, path: Path) -> None:
         raise ModelError(f"{str(path)!r}: there is no folder {str(path.parent)!r}")
     write_whole(path, text.encode())
     click.echo(f"Wrote {path}. Change a number in it, then: retrograd explain {path}")
-
-
-def _of_model(folder: str, source: str | None, row: int) -> "Network":
-    """The network of a trained model, with one row of a table."""
-    from retrograd import data
-    from retrograd.explain.network.sequential import network_of
-    from retrograd.train.trained_model import DESCRIPTION, TrainedModel
-
-    if not (Path(folder) / DESCRIPTION).exists():
-        raise ModelError(f"{folder!r} is no model folder: it has no {DESCRIPTION}")
-    model = TrainedModel.load(folder)
-    table = data.load(_source(model, source))
-    if not 0 <= row < len(table.frame):
-        raise DataError(f"there is no row {row}: {table.name} has {len(table.frame)} rows, counted from 0")
-    frame = table.frame.iloc[[row]]
-    inputs = model.preprocessor.transform(frame)
-    target = _target(model, table, row)
-    classes = list(model.preprocessor.classes)
-    outputs = model.outputs(inputs)
-    said = model.decoded(outputs)[0]
-    about = f"row {row} of {table.name}: {model.preprocessor.target.name} is {target[1]}, the model says {said}"
-    return network_of(
-        model.network,
-        inputs[0],
-        target[0],
-        name=folder,
-        about=about,
-        input_names=list(model.preprocessor.input_names),
-        classes=classes,
-    )
-
-
-def _source(model: "TrainedModel", source: str | None) -> str:
-    """The table to take the row from."""
-    from retrograd import data
-
-    if source is not None:
-        return source
-    trained_on = str(model.training.get("source", ""))
-    if trained_on in data.BUILTIN or (trained_on and Path(trained_on).exists()):
-        return trained_on
-    raise DataError(f"the model was trained on {trained_on or 'a table'!r}, which is not here: give --data FILE.csv")
-
-
-def _target(model: "TrainedModel", table: "Table", row: int) -> tuple[float, object]:
-    """The target of a row, encoded and as it stands in the table."""
-    name = model.preprocessor.target.name
-    if name not in table.columns:
-        raise DataError(f"{table.name} has no column {name!r}: without the target there is no error to explain")
-    cell = table.frame[name].iloc[[row]]
-    return float(model.preprocessor.encode_target(cell)[0]), cell.iloc[0]
 
 
 def _show(text: str) -> None:

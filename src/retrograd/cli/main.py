@@ -19,6 +19,7 @@ COMMANDS = {
     "train": "Train a network on a table, and save it.",
     "predict": "Predict the rows of a table with a saved model.",
     "explain": "Show every step of a network's forward and backward pass.",
+    "play": "Play with a network in the browser: change it, and see every number follow.",
 }
 """Each sub-command with its line of help. `name` is the function of that name in `retrograd.cli.name`."""
 

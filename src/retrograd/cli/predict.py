@@ -23,15 +23,16 @@ if TYPE_CHECKING:
 @click.argument("model", metavar="MODEL")
 @click.argument("source", metavar="DATA")
 @click.option("--out", metavar="FILE.csv", help="Where to write the predictions; by default to standard output.")
-def predict(model: str, source: str, out: str | None) -> None:
+@click.option("--no-header", is_flag=True, help="The file has no header line; its columns are called 1, 2, 3, ...")
+def predict(model: str, source: str, out: str | None, no_header: bool) -> None:
     """Predict the rows of a table with a saved model.
 
-    MODEL is a folder that `retrograd train` wrote, DATA a CSV file with the columns that it was trained on, or a
-    built-in set. For each row, in the table's order: the label and the probability of each class, or the amount. If
-    DATA has the target column too, the model is measured on it.
+    MODEL is a folder that `retrograd train` wrote, DATA a CSV or Parquet file with the columns that it was trained on,
+    or a built-in set. For each row, in the table's order: the label and the probability of each class, or the amount.
+    If DATA has the target column too, the model is measured on it.
     """
     trained = TrainedModel.load(model)
-    table = data.load(source)
+    table = data.load(source, header=not no_header)
     if out is not None:
         _check_file(Path(out), source)
     notes = list(table.notes)
@@ -95,5 +96,10 @@ def _measured(trained: TrainedModel, table: "Table", outputs: np.ndarray) -> lis
         wanted = trained.preprocessor.encode_target(table.frame[target])
     except DataError as error:
         return [f"Not measured: {error}."]
-    scores, _ = scored(trained.preprocessor, outputs, wanted)
-    return [f"On these {counted(len(outputs), 'row')}: {score_line(scores, target)}."]
+    held = ~(np.isnan(wanted) if wanted.dtype.kind == "f" else wanted < 0)
+    if not held.any():
+        return [f"Not measured: target {target!r} is empty in every row."]
+    scores, _ = scored(trained.preprocessor, outputs[held], wanted[held])
+    which = "these" if held.all() else f"the {int(held.sum())} of these"
+    which = f"{which} {counted(len(outputs), 'row')}" + ("" if held.all() else f" that have {target!r}")
+    return [f"On {which}: {score_line(scores, target)}."]

@@ -13,7 +13,7 @@ from retrograd.cli.parameters import Number, Widths
 from retrograd.cli.report import counted, report_of
 from retrograd.errors import ModelError, RetrogradError, TrainingDiverged
 from retrograd.train.engine import ENGINES
-from retrograd.train.tabular import ACTIVATIONS, OPTIMIZERS, Outcome, Settings, train_table
+from retrograd.train.tabular import ACTIVATIONS, OPTIMIZERS, SCHEDULES, Outcome, Settings, train_table
 from retrograd.train.trained_model import refuse_to_replace
 
 DEFAULT = Settings()
@@ -25,6 +25,12 @@ COUNT, SHARE = click.IntRange(min=1), Number(0, 1, open_high=True)
 @click.option("--target", metavar="COLUMN", help="The column to predict. Needed for a file; built-in sets have one.")
 @click.option("--task", metavar="TASK", help="classification or regression; by default told from the target.")
 @click.option("--drop", metavar="COLUMN", multiple=True, help="A column to leave out; may be given several times.")
+@click.option("--keep", metavar="COLUMN", multiple=True, help="A column to use though it looks like names of rows.")
+@click.option("--category", metavar="COLUMN", multiple=True, help="A column to take for categories, such as codes.")
+@click.option(
+    "--day-first/--month-first", default=None, help="What 1/2/2020 begins with, where a column leaves it open."
+)
+@click.option("--no-header", is_flag=True, help="The file has no header line; its columns are called 1, 2, 3, ...")
 @click.option("--out", metavar="FOLDER", help="Where to save the model; by default digits-model, digits-model-2, ...")
 @click.option("--force", is_flag=True, help="Replace a model that is saved there; no other folder is ever replaced.")
 @click.option(
@@ -47,6 +53,7 @@ COUNT, SHARE = click.IntRange(min=1), Number(0, 1, open_high=True)
 @click.option("--dropout", type=SHARE, default=DEFAULT.dropout, help="Share of values left out.")
 @click.option("--optimizer", type=click.Choice(OPTIMIZERS), default=DEFAULT.optimizer, help="How weights are changed.")
 @click.option("--lr", type=Number(0, open_low=True), default=DEFAULT.lr, help="The learning rate.")
+@click.option("--schedule", type=click.Choice(SCHEDULES), default=DEFAULT.schedule, help="How the rate goes over the run.")
 @click.option("--weight-decay", type=Number(0), default=DEFAULT.weight_decay, help="How weights are drawn to zero.")
 @click.option(
     "--batch-size", metavar="N", type=COUNT, help="Rows in a step; by default 32 to 256, by the number of rows."
@@ -58,21 +65,28 @@ COUNT, SHARE = click.IntRange(min=1), Number(0, 1, open_high=True)
 def train(ctx: click.Context, /, **options: Any) -> int:
     """Train a network on a table, and save it.
 
-    DATA is a built-in set (digits, iris, wine, breast_cancer, diabetes) or a CSV file: `retrograd train digits`,
-    `retrograd train houses.csv --target price`. Ctrl-C ends the training early and keeps the best model so far.
+    DATA is a built-in set (digits, iris, wine, breast_cancer, diabetes) or a CSV or Parquet file: `retrograd train
+    digits`, `retrograd train houses.csv --target price`. Ctrl-C ends the training early and keeps the best model so
+    far.
     """
     source, target, task, drop = (options.pop(name) for name in ("data", "target", "task", "drop"))
+    keep, category, day_first, no_header = (
+        options.pop(name) for name in ("keep", "category", "day_first", "no_header")
+    )
     out, force, engine = (options.pop(name) for name in ("out", "force", "engine"))
     validation, test = options.pop("validation"), options.pop("test")
     if not validation and ctx.get_parameter_source("patience") is click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("--patience watches the validation rows, and --validation 0 leaves none", ctx)
     settings = Settings(**options)
-    table = data.load(source, target, drop=drop)
+    table = data.load(source, target, drop=drop, header=not no_header)
     if out is None and force:
         out = default_name(table.name)
     if out is not None:
         check_writable(Path(out), force=force)
-    prepared = data.prepare(table, task=task, validation=validation, test=test, seed=settings.seed)
+    prepared = data.prepare(
+        table, task=task, validation=validation, test=test, seed=settings.seed,
+        keep=keep, categories=category, day_first=day_first,
+    )  # fmt: skip
     click.echo("\n".join(prepared.notes))
     try:
         outcome = train_table(prepared, settings, source=table.name, engine=engine)

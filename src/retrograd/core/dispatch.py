@@ -20,7 +20,7 @@ import numpy as np
 
 from retrograd.core.box import FACES, Box
 from retrograd.core.cells import commit
-from retrograd.core.source import at_user_line, user_line
+from retrograd.core.source import Line, at_user_line, user_line
 from retrograd.core.sweep import Leaf, Node, Output
 from retrograd.errors import DTypeError, EscapedTracer, RetrogradError, ShapeError
 
@@ -38,6 +38,8 @@ class Interpreter:
     recording = False  # whether `requires_grad` leaves are followed at this level
     shows_values = False  # whether Python may look at what its boxes hold
     widens = False  # whether everything is float64 here, so that arrays from outside of another width are welcome
+    keeps_lines = False  # whether tape nodes of this level know the user's line
+    unfolds = False  # whether primitives made of graphs run as their equations, one by one
 
     def __init__(self, below: Interpreter | None) -> None:
         self.below = below
@@ -84,6 +86,20 @@ def lowest(interpreter: Interpreter) -> Base:
     return interpreter
 
 
+def keep_line(node: Any) -> None:
+    """Note on a tape node whose line made it, once."""
+    if isinstance(node, Output) and node.parents is not None:
+        node = node.parents[0]
+    if node.prim is not None and not hasattr(node, "line"):
+        node.line = user_line()
+
+
+def for_derivative(node: Any) -> Line | None:
+    """The line of a tape node, marked: what runs there belongs to the derivative of its operation."""
+    line = getattr(node, "line", None)
+    return None if line is None else line.of_derivative(node.prim.name, "backward")
+
+
 def widened(level: Interpreter | None) -> bool:
     """Whether `level` stands on one that computes everything in float64."""
     while level is not None:
@@ -119,6 +135,22 @@ class Base(Interpreter):
         """The own box that stands for a box of another owner; raises `EscapedTracer` if there is none."""
         raise escaped(boxed)
 
+    def sweeping(self, rule: Any, outputs: Sequence[Any] = ()) -> Any:
+        """The rule of a sweep from `outputs` over values of this base: `rule`, perhaps with somebody looking on."""
+        return rule
+
+    def pushing(self, push: Any) -> Any:
+        """Likewise for forward mode: ``push(prim, values, tangents, out)`` gives the tangent of the output."""
+        return push
+
+    def unfolded(self, prim: Primitive, args: Sequence[Any]) -> Any:
+        """The outputs of a primitive made of graphs, equation by equation; None if it has to run as a whole."""
+        return None
+
+    def stepping(self, graph: Any, run: Any) -> Any:
+        """What runs the equations of a graph where the base unfolds it: ``step(equation, values)``."""
+        raise NotImplementedError
+
     def process(self, prim: Primitive, args: Sequence[Any]) -> Any:
         token, values, parents, followed = self.token, [], [], False
         for arg in args:
@@ -142,6 +174,12 @@ def record(prim: Primitive, parents: list[Any], values: list[Any], level: Any) -
     keeping what its derivative needs (`residuals`); any other keeps what `keep` says.
     """
     if prim.residuals is not None:
+        if level.unfolds and prim.reverse:
+            own = [v if p is None else level.follow(v, p) for v, p in zip(values, parents, strict=True)]
+            with interpreter(level):
+                found = lowest(level).unfolded(prim, own)
+            if found is not None:
+                return found
         out, kept = prim.residuals(level, values, parents)
         node = Node(prim, parents, values, kept)
     else:

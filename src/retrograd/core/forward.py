@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retrograd.core.box import Box, box
-from retrograd.core.dispatch import Interpreter, apply, current, interpreter
+from retrograd.core.dispatch import Base, Interpreter, apply, current, interpreter, lowest
 from retrograd.core.primitive import REGISTRY
 from retrograd.core.reverse import Reverse, primal
 from retrograd.core.sweep import sweep
+from retrograd.errors import RetrogradError, SpentTape
 
 if TYPE_CHECKING:
     from retrograd.core.cells import Cell
@@ -32,6 +33,8 @@ class Forward(Interpreter):
 
     def __init__(self, below: Interpreter) -> None:
         super().__init__(below)
+        base = lowest(below)
+        self.unfolds, self.push = base.unfolds, base.pushing(pushforward)
 
     def dual(self, value: Any, tangent: Any) -> Any:
         """A box of this level; without a tangent just the value."""
@@ -43,13 +46,21 @@ class Forward(Interpreter):
 
     def process(self, prim: Primitive, args: Sequence[Any]) -> Any:
         assert self.below is not None
+        if self.unfolds and prim.residuals is not None:
+            found = lowest(self).unfolded(prim, args)
+            if found is not None:
+                return found
         pairs = [self.split(a) for a in args]
         values, tangents = [p for p, _ in pairs], [t for _, t in pairs]
         with interpreter(self.below):
             out = apply(prim, *values)
             if not prim.differentiable or all(t is None for t in tangents):
                 return out
-            tangent = prim.pushforward(_vocabulary[-1], values, tangents, out)
+            tangent = self.push(prim, values, tangents, out)
+        return self.joined(prim, out, tangent)
+
+    def joined(self, prim: Primitive, out: Any, tangent: Any) -> Any:
+        """The outputs of `prim` as boxes, where they have tangents."""
         if not prim.multi:
             return self.dual(out, tangent)
         if tangent is None:
@@ -62,6 +73,11 @@ class Forward(Interpreter):
 
     def lowered(self, cell: Cell, value: Any, only_if: Any) -> tuple[Any, Any]:
         return primal(self, cell, value), self.split(only_if)[0]
+
+
+def pushforward(prim: Primitive, args: Sequence[Any], tangents: Sequence[Any], out: Any) -> Any:
+    """The rule of forward mode: the Jacobian of the operation times the tangents."""
+    return prim.pushforward(_vocabulary[-1], args, tangents, out)
 
 
 def zeros_for(value: Any) -> Any:
@@ -90,6 +106,12 @@ def reverse_of_reverse(prim: Primitive, args: Sequence[Any], tangents: Sequence[
     leaves = sweep([n for n, _ in pairs], [t for _, t in pairs], rule=backpropagate)
     tangents_out = tuple(None if c is None else leaves.get(c.node) for c in cts)
     return tangents_out[0] if single else tangents_out
+
+
+def how_to_find(error: RetrogradError, base: Base) -> None:
+    """Say with an error of a sweep how to get the line that it is about, where lines are not kept."""
+    if not base.keeps_lines and not isinstance(error, SpentTape):
+        error.add_note("This is about a derivative; to see the line it belongs to, run it inside: with rg.debug():")
 
 
 def backpropagate(node: Any, cotangent: Any) -> Sequence[Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from retrograd.core.box import Box, box
-from retrograd.core.dispatch import Interpreter, interpreter, record
+from retrograd.core.dispatch import Interpreter, interpreter, keep_line, lowest, record
 from retrograd.core.sweep import Leaf
 from retrograd.errors import BorderCrossed
 
@@ -21,6 +21,8 @@ class Reverse(Interpreter):
     def __init__(self, below: Interpreter, name: str = "grad") -> None:
         super().__init__(below)
         self.name = name
+        base = lowest(below)
+        self.keeps_lines, self.unfolds = base.keeps_lines, base.unfolds
 
     def shape(self, value: Any) -> tuple[int, ...]:
         return value.shape
@@ -34,6 +36,8 @@ class Reverse(Interpreter):
         return value.value if isinstance(value, Box) and value.owner is self else value
 
     def follow(self, value: Any, node: Any) -> Box:
+        if self.keeps_lines:
+            keep_line(node)
         return box(value, self, node, getattr(value, "weak", False))
 
     def perform(self, prim: Primitive, args: Sequence[Any]) -> Any:

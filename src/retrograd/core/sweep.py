@@ -29,9 +29,10 @@ _younger = count(0, -1).__next__  # falls, so that the smallest number is the yo
 
 
 class Node:
-    """One recorded operation. `kept` says what its derivative will need; `parents` is None once a sweep freed it."""
+    """One recorded operation. `parents` is None once a sweep freed it; `line` is set only where lines are kept."""
 
-    __slots__ = ("args", "order", "out", "parents", "prim")
+    __slots__ = ("args", "line", "order", "out", "parents", "prim")
+    line: Any
 
     def __init__(self, prim: Any, parents: Sequence[Any], args: Sequence[Any] | None, out: Any) -> None:
         self.order = _younger()

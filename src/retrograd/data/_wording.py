@@ -54,3 +54,8 @@ def meant(name: str, choices: Iterable[object]) -> str:
 def drop_options(names: Sequence[str]) -> str:
     """The command-line options that leave columns out, quoted for a shell."""
     return " ".join(f"--drop {shlex.quote(name)}" for name in names)
+
+
+def keep_option(name: str) -> str:
+    """The command-line option that takes a column all the same, quoted for a shell."""
+    return f"--keep {shlex.quote(name)}"

@@ -7,7 +7,6 @@ one set of rules types them, and a number is the same float64 whichever way it c
 import datetime as dt
 import decimal
 import math
-import re
 from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retrograd.data._wording import quoted
+from retrograd.data.numbers import PLAIN, number_in
 from retrograd.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,26 +23,19 @@ if TYPE_CHECKING:
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "-nan", "null", "<na>", "#n/a", "#na", "#n/a n/a"})
 """Texts, in lower case, that mark a missing cell in any column."""
 
-MISSING_NUMBER = frozenset({"none", "-", "--", "."})
-"""Texts that mark a missing cell among numbers only: elsewhere `None` may well be a category."""
-
-TRUTH = {"false": 0.0, "no": 0.0, "true": 1.0, "yes": 1.0}
-"""Texts, in lower case, that say false or true."""
-
-_DECORATED = {
-    "thousands separators": re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?|[-+]?\d{1,3}([ '\u00a0\u202f]\d{3})+([.,]\d*)?"),
-    "percent signs": re.compile(r"[-+]?[\d.,]+\s*%"),
-    "decimal commas": re.compile(r"[-+]?\d*,\d+|[-+]?\d{1,3}(\.\d{3})+,\d+"),
-    "currency signs": re.compile(r"[-+]?[$€£¥]\s*[-+]?[\d.,]+|[-+]?[\d.,]+\s*[$€£¥]"),
+TRUTH = {
+    "false": 0.0,
+    "no": 0.0,
+    "n": 0.0,
+    "f": 0.0,
+    "off": 0.0,
+    "true": 1.0,
+    "yes": 1.0,
+    "y": 1.0,
+    "t": 1.0,
+    "on": 1.0,
 }
-_CLOCK = r"([T ]\s*\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*([ap]m)?\s*(Z|[-+]\d{2}:?\d{2})?)?"
-_MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
-_DATE = re.compile(
-    rf"(\d{{4}}[-/.](0?[1-9]|1[0-2])([-/.]\d{{1,2}})?|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}){_CLOCK}"
-    rf"|\d{{1,2}}[ -]{_MONTH}[ -]\d{{2,4}}{_CLOCK}|{_MONTH} \d{{1,2}},? \d{{4}}{_CLOCK}"
-    r"|\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*([ap]m)?",
-    re.IGNORECASE,
-)
+"""Texts, in lower case, that say false or true."""
 
 
 class Cells:
@@ -52,6 +45,7 @@ class Cells:
         name: the column's name.
         dtype: what the column said of itself: `integer`, `float`, `truth`, `category` (declared so), `text` or `date`.
         given: float64 (n,) with NaN for missing, where the column came as numbers or truth values; otherwise None.
+        writing: how its texts write numbers; see `retrograd.data.numbers`.
     """
 
     def __init__(
@@ -61,8 +55,9 @@ class Cells:
         *,
         given: np.ndarray | None = None,
         coded: tuple[np.ndarray, tuple[str, ...]] | None = None,
+        writing: str = PLAIN,
     ) -> None:
-        self.name, self.dtype, self.given = name, dtype, given
+        self.name, self.dtype, self.given, self.writing = name, dtype, given, writing
         self._coded = coded
 
     def __len__(self) -> int:
@@ -98,7 +93,7 @@ class Cells:
     @cached_property
     def level_numbers(self) -> list[float | None]:
         """Each level as a number; NaN if it marks a missing number, None if it is no number."""
-        return [number_of(level) for level in self.levels]
+        return [number_in(level, self.writing) for level in self.levels]
 
     @cached_property
     def are_numbers(self) -> np.ndarray:
@@ -112,6 +107,26 @@ class Cells:
             return self.given
         table = [math.nan if number is None else number for number in self.level_numbers]
         return np.array([*table, math.nan])[self.codes]  # code -1 takes the last
+
+    @cached_property
+    def gaps(self) -> np.ndarray:
+        """Where a cell is missing, or marks a missing number: bool (n,)."""
+        if self.given is not None:
+            return self.missing
+        marks = [number is not None and math.isnan(number) for number in self.level_numbers]
+        return np.array([*marks, True])[self.codes]
+
+    def written(self, writing: str) -> "Cells":
+        """The same cells, their texts read as numbers that are written in another way."""
+        if self.given is not None or writing == self.writing:
+            return self
+        return Cells(self.name, self.dtype, coded=self._texts, writing=writing)
+
+    def without(self, gone: np.ndarray) -> "Cells":
+        """The same cells of text, those of the levels that are marked in `gone`, bool (levels,), missing."""
+        places = np.where(gone, -1, np.cumsum(~gone) - 1)
+        kept = tuple(level for level, out in zip(self.levels, gone, strict=True) if not out)
+        return Cells(self.name, self.dtype, coded=(np.append(places, -1)[self.codes], kept), writing=self.writing)
 
     def at(self, row: int) -> str:
         """The text of the cell in `row`, counted from 1."""
@@ -144,7 +159,9 @@ def read_cells(series: "pd.Series[Any]", name: str) -> Cells:
         given = series.to_numpy(dtype=np.float64, na_value=np.nan)
         kind = "truth" if types.is_bool_dtype(dtype) else "integer" if types.is_integer_dtype(dtype) else "float"
         return Cells(name, kind, given=given)
-    if types.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
+    if isinstance(dtype, pd.PeriodDtype):
+        return read_cells(series.dt.to_timestamp(), name)
+    if types.is_datetime64_any_dtype(dtype):
         return _from_objects(series.astype(str).where(series.notna(), None), name, "date")
     if types.is_object_dtype(dtype) or types.is_string_dtype(dtype):
         return _from_objects(series, name, "text")
@@ -214,26 +231,3 @@ def text_of(value: object, name: str) -> str:
     raise DataError(
         f"column {quoted(name)} holds values of type {type(value).__name__}: convert them to numbers or to text"
     )
-
-
-def number_of(text: str) -> float | None:
-    """The float64 nearest to a decimal number, NaN for a mark of a missing number, None for anything else.
-
-    >>> number_of("0.1"), number_of("-"), number_of("1_000"), number_of("1,5")
-    (0.1, nan, None, None)
-    """
-    try:
-        number = float(text)
-    except ValueError:
-        return math.nan if text.casefold() in MISSING_NUMBER else None
-    return None if "_" in text else number  # Python's own digit grouping is no number in a file
-
-
-def decoration_of(text: str) -> str | None:
-    """What keeps a text from being a plain number (`thousands separators`, ...), or None."""
-    return next((what for what, pattern in _DECORATED.items() if pattern.fullmatch(text)), None)
-
-
-def is_date(text: str) -> bool:
-    """Whether a text looks like a date or a time of day, and not like a number."""
-    return _DATE.fullmatch(text) is not None and number_of(text) is None

@@ -4,19 +4,15 @@ Nothing is guessed about types here. A column of a training file and the same co
 alike, whatever their cells look like to a type guesser, and labels keep their spelling.
 """
 
-import bz2
 import csv
-import gzip
 import io
-import lzma
 import re
-import zlib
 from collections import Counter
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retrograd.data._wording import counted, quoted
+from retrograd.data.files import decoded
 from retrograd.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,23 +21,16 @@ if TYPE_CHECKING:
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _SAMPLE = 50  # records that are looked at to find the separator
 
-_PACKED = {b"\x1f\x8b": gzip.decompress, b"BZh": bz2.decompress, b"\xfd7zXZ\x00": lzma.decompress}
-_FOREIGN = {
-    b"PK\x03\x04": "a spreadsheet or a zip archive: save the sheet, or unpack the archive, as a CSV file",
-    b"\xd0\xcf\x11\xe0": "an old Excel file: save the sheet as a CSV file",
-    b"PAR1": "a Parquet file: write it as CSV, pandas.read_parquet(...).to_csv(..., index=False)",
-    b"\x89HDF": "an HDF5 file: write the table as CSV",
-    b"SQLite format 3": "an SQLite database: write the table as CSV",
-    b"\x93NUMPY": "a NumPy array: write it as CSV with a header line",
-    b"%PDF": "a PDF: a CSV file is needed",
-}
 
-
-def read_delimited(path: Path) -> "tuple[pd.DataFrame, list[str]]":
-    """The file's table, every cell as text, and sentences on how it was read.
+def read_delimited(content: bytes, name: str, *, header: bool = True) -> "tuple[pd.DataFrame, list[str]]":
+    """A text file's table, every cell as text, and sentences on how it was read.
 
     Commas, semicolons, tabs and vertical bars separate; the header's first line decides together with the lines below.
-    UTF-8 with or without a byte order mark, UTF-16 with one; plain or compressed with gzip, bzip2 or xz.
+
+    Args:
+        content: the file's bytes, unpacked.
+        name: what to call it in messages.
+        header: whether the first line names the columns; otherwise they are called 1, 2, 3, ...
 
     Returns:
         A frame of dtype object whose cells are `str`, its columns the header's names without surrounding blanks; notes.
@@ -49,61 +38,25 @@ def read_delimited(path: Path) -> "tuple[pd.DataFrame, list[str]]":
     Raises:
         DataError: the file cannot be read, or is no table; one line that says why and what to do.
     """
-    name = quoted(path.name)
-    text = _decoded(_content(path), name)
+    text, notes = decoded(content, name)
     if not text.strip():
         raise DataError(f"{name} is empty: a header line and rows are needed")
     separator = _separator(text)
     table = _parsed(text, separator, name)
     _check_lengths(text, separator, table.shape[1], name)
-    header = [str(cell).strip() for cell in table.iloc[0]]
+    if separator != ",":
+        notes.append(f"{name} separates its columns by {SEPARATORS[separator]}.")
+    if not header:
+        table.columns = [str(place + 1) for place in range(table.shape[1])]
+        return table, notes
+    titles = [str(cell).strip() for cell in table.iloc[0]]
     frame = table.iloc[1:].reset_index(drop=True)
-    frame, header, notes = _without_nameless(frame, header, name)
-    _check_header(header, name)
+    frame, titles, left_out = _without_nameless(frame, titles, name)
+    _check_header(titles, name)
     if not len(frame):
         raise DataError(f"{name} has a header but no rows below it")
-    frame.columns = header
-    if separator != ",":
-        notes.insert(0, f"{name} separates its columns by {SEPARATORS[separator]}.")
-    return frame, notes
-
-
-def _content(path: Path) -> bytes:
-    """The file's bytes, unpacked."""
-    name = quoted(path.name)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{str(path)!r} cannot be read: {error.strerror or error}") from error
-    for start, unpack in _PACKED.items():
-        if content.startswith(start):
-            try:
-                return unpack(content)
-            except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
-                raise DataError(f"{name} is compressed, but damaged or cut short: {error}") from error
-    for start, what in _FOREIGN.items():
-        if content.startswith(start):
-            raise DataError(f"{name} is {what}")
-    return content
-
-
-def _decoded(content: bytes, name: str) -> str:
-    """The text, every line end a line feed."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encoding, spelled = "utf-16", "UTF-16"
-    else:
-        encoding, spelled = "utf-8-sig", "UTF-8"
-        if b"\0" in content:
-            raise DataError(f"{name} is no text file (it holds zero bytes): a CSV file is needed")
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{name} is not {spelled} text (line {line}, byte 0x{content[error.start]:02x}): save it as UTF-8, "
-            f"or convert it, for example: iconv -f WINDOWS-1252 -t UTF-8 old.csv > new.csv"
-        ) from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    frame.columns = titles
+    return frame, [*notes, *left_out]
 
 
 def _separator(text: str) -> str:

@@ -1,5 +1,7 @@
 """How one feature column becomes inputs: numbers are standardised, truth values are 0 and 1, categories one-hot.
 
+Dates have a file of their own, `retrograd.data.date_encoder`.
+
 An encoder is fitted on the training rows of a column and is a frozen record of numbers and texts from then on. It works
 cell by cell, so a row's inputs do not depend, not in a single bit, on which other rows are encoded with it.
 """
@@ -13,6 +15,7 @@ import numpy as np
 
 from retrograd.data._wording import counted, listed, quoted
 from retrograd.data.cells import TRUTH, Cells, first_row
+from retrograd.data.numbers import PLAIN
 from retrograd.errors import DataError
 
 _LARGEST = float(np.finfo(np.float32).max)  # inputs end as float32 in most models
@@ -42,25 +45,30 @@ class Encoder(ABC):
 
 
 @dataclass(frozen=True)
-class Constant(Encoder):
-    """A column that says nothing: one value, or none, in the training rows. Its one input is 0 whatever it holds."""
+class Dropped(Encoder):
+    """A column that is left out: it has no input, and a table to predict for need not have it.
 
-    kind: ClassVar[str] = "constant"
+    `reason` is one of `retrograd.data.kinds.Reason`.
+    """
+
+    kind: ClassVar[str] = "dropped"
     name: str
+    reason: str
 
     @property
     def input_names(self) -> tuple[str, ...]:
-        return (self.name,)
+        return ()
 
     def encode(self, cells: Cells, notes: list[str]) -> np.ndarray:
-        return np.zeros((len(cells), 1))
+        return np.zeros((len(cells), 0))
 
 
 @dataclass(frozen=True)
 class Numeric(Encoder):
     r"""Numbers: :math:`(x - \text{mean}) / \text{scale}`, a missing one being `fill`, the training rows' median.
 
-    `mean` and `scale` (the root of the mean square deviation) are those of the training rows, filled.
+    `mean` and `scale` (the root of the mean square deviation) are those of the training rows, filled. `writing` is how
+    texts write the numbers: `retrograd.data.numbers`.
     """
 
     kind: ClassVar[str] = "numeric"
@@ -68,13 +76,14 @@ class Numeric(Encoder):
     fill: float
     mean: float
     scale: float
+    writing: str = PLAIN
 
     @property
     def input_names(self) -> tuple[str, ...]:
         return (self.name,)
 
     def encode(self, cells: Cells, notes: list[str]) -> np.ndarray:
-        numbers = _numbers(cells)
+        numbers = _numbers(cells.written(self.writing))
         missing = np.isnan(numbers)
         with np.errstate(over="ignore"):
             inputs = (np.where(missing, self.fill, numbers) - self.mean) / self.scale
@@ -120,47 +129,55 @@ class Boolean(Encoder):
 
 @dataclass(frozen=True)
 class Categorical(Encoder):
-    """Categories: one input for each level of the training rows, 1 where the cell holds it and 0 elsewhere.
+    """Categories: one input for each of `levels`, 1 where the cell holds it and 0 elsewhere.
 
-    Missing cells are a level of their own if training rows have any. `others` are the levels that the table had in
-    other rows only: those cells, and missing ones that training rows never had, are 0 in every input.
+    `others` are the texts of the table without an input of their own: rare ones, and those of no training row. They,
+    and texts that the table never had, share the input `(other)` if training rows had rare ones (`pool`), else they
+    are 0 in every input. So are missing cells, unless training rows had some: then `missing` cells have an input.
     """
 
     kind: ClassVar[str] = "categorical"
     name: str
     levels: tuple[str, ...]
     others: tuple[str, ...]
+    pool: bool
     missing: bool
 
     @property
     def input_names(self) -> tuple[str, ...]:
-        named = tuple(f"{self.name}={level}" for level in self.levels)
-        return (*named, f"{self.name}=(missing)") if self.missing else named
+        own = [*self.levels, *(["(other)"] if self.pool else []), *(["(missing)"] if self.missing else [])]
+        return tuple(f"{self.name}={level}" for level in own)
 
     def encode(self, cells: Cells, notes: list[str]) -> np.ndarray:
         known = {level: place for place, level in enumerate(self.levels)}
-        none = len(self.levels) + self.missing  # a column beyond the last, cut off below
-        new = np.array([level not in known and level not in self.others for level in cells.levels], dtype=bool)
+        none = len(self.input_names)  # a column beyond the last, cut off below
+        other = len(self.levels) if self.pool else none
+        places = np.array([*(known.get(level, other) for level in cells.levels), none - 1 if self.missing else none])
+        others = set(self.others)
+        new = np.array([level not in known and level not in others for level in cells.levels], dtype=bool)
         if new.any():
-            row, text = cells.first(new)
-            more = f" (and {counted(int(new.sum()) - 1, 'other new text')})" if new.sum() > 1 else ""
-            raise DataError(
-                f"column {quoted(self.name)}, row {row}: {quoted(text)}{more} is not among the training data's "
-                f"{counted(len(known) + len(self.others), 'category', 'categories')} "
-                f"({listed(self.levels, limit=5)}): correct it, or train again with rows that have it"
-            )
-        places = np.array([*(known.get(level, none) for level in cells.levels), none - 1 if self.missing else none])
-        chosen = places[cells.codes]
-        if (lost := int((chosen == none).sum())) > 0:
+            texts = [level for level, is_new in zip(cells.levels, new, strict=True) if is_new]
+            unseen = f"{counted(len(texts), 'category', 'categories')} that training never saw ({listed(texts, 3)})"
+            taken = "taken for the rare ones" if self.pool else "taken for none of the known ones"
+            count = counted(int(cells.level_counts[new].sum()), "cell")
+            notes.append(f"Column {quoted(self.name)}: {count} with {unseen}, {taken}.")
+        if not self.missing and (gaps := int(cells.missing.sum())):
             notes.append(
-                f"Column {quoted(self.name)}: {counted(lost, 'cell')} that no training row has a like of "
-                f"(a rare category, or missing), taken for none of the categories."
+                f"Column {quoted(self.name)}: {counted(gaps, 'missing cell')}, of which training had none, "
+                "taken for none of the categories."
             )
-        return (chosen[:, None] == np.arange(none)).astype(np.float64)
+        return (places[cells.codes][:, None] == np.arange(none)).astype(np.float64)
 
 
 def _odd(column: str, row: int, text: str, what: str) -> str:
     return f"column {quoted(column)}, row {row}: {quoted(text)} {what}: correct it, or leave the cell empty"
+
+
+def _as(writing: str) -> str:
+    """` written like 1.234,5 €`, or nothing for plain numbers."""
+    if writing == PLAIN:
+        return ""
+    return f" written like {'1,234.5' if writing[0] == '.' else '1.234,5'}{writing[1:]}"
 
 
 def _numbers(cells: Cells) -> np.ndarray:
@@ -168,7 +185,9 @@ def _numbers(cells: Cells) -> np.ndarray:
     strange = ~cells.are_numbers if cells.given is None else np.zeros(len(cells.levels), dtype=bool)
     if strange.any():
         row, text = cells.first(strange)
-        raise DataError(_odd(cells.name, row, text, "is not a number, as this column was in training"))
+        raise DataError(
+            _odd(cells.name, row, text, f"is not a number{_as(cells.writing)}, as this column was in training")
+        )
     infinite = np.isinf(cells.numbers)
     if infinite.any():
         row = first_row(infinite)

@@ -2,14 +2,18 @@
 
 import math
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args
 
-from retrograd.data.encoders import Boolean, Categorical, Constant, Encoder, Numeric
+from retrograd.data.date_encoder import PARTS, Dates
+from retrograd.data.encoders import Boolean, Categorical, Dropped, Encoder, Numeric
+from retrograd.data.kinds import Reason
+from retrograd.data.numbers import WRITING
 from retrograd.data.target import Amounts, Classes
 from retrograd.errors import ModelError
 
-_ENCODERS: dict[str, type[Encoder]] = {kind.kind: kind for kind in (Numeric, Boolean, Categorical, Constant)}
+_ENCODERS: dict[str, type[Encoder]] = {kind.kind: kind for kind in (Numeric, Boolean, Categorical, Dates, Dropped)}
 _TARGETS: dict[str, type[Classes | Amounts]] = {"classes": Classes, "amounts": Amounts}
+_SWITCHES = {"missing", "pool", "clock", "zoned", "day_first"}
 _KINDS = {kind: name for name, kind in (*_ENCODERS.items(), *_TARGETS.items())}
 
 
@@ -51,22 +55,32 @@ def _from(saved: object, kinds: dict[str, type]) -> Any:
         levels = encoding.levels + encoding.others
         if len(set(levels)) < len(levels):
             raise _damaged(f"{_shown(saved)} lists a category twice")
+    if isinstance(encoding, Dates) and encoding.clock and set(encoding.parts) - {PARTS[-1]}:
+        raise _damaged(f"{_shown(saved)} has parts that a time of day has not")
+    if isinstance(encoding, Encoder) and bool(encoding.input_names) == isinstance(encoding, Dropped):
+        raise _damaged(f"{_shown(saved)} makes no input")
     return encoding
 
 
-def _checked(name: str, value: object, saved: object) -> object:
+def _checked(name: str, value: object, saved: dict[str, Any]) -> object:
     """A field's value in the type that the encoding has for it."""
     if name == "name" and isinstance(value, str):
         return value
-    if name == "missing" and isinstance(value, bool):
+    if name in _SWITCHES and isinstance(value, bool):
         return value
+    if name == "reason" and isinstance(value, str) and value in get_args(Reason):
+        return value
+    if name == "writing" and isinstance(value, str) and WRITING.fullmatch(value):
+        return value
+    if name == "parts" and isinstance(value, list) and value == [part for part in PARTS if part in value]:
+        return tuple(value)
     if name in {"levels", "others"} and isinstance(value, list) and all(isinstance(level, str) for level in value):
         return tuple(value)
     if name == "labels" and isinstance(value, list) and len(value) > 1 and _are_labels(value):
         return tuple(value)
     if name in {"fill", "mean"} and isinstance(value, float) and math.isfinite(value):
         return value
-    if name == "scale" and isinstance(value, float) and 0 < value < math.inf:
+    if name == "scale" and isinstance(value, float) and 0 <= value < math.inf and (value or saved["kind"] == "date"):
         return value
     raise _damaged(f"{name} of {_shown(saved)} is {_shown(value)}")
 

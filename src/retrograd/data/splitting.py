@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retrograd.data._wording import counted, quoted
-from retrograd.data.task import TaskName, labels_of, read_target
+from retrograd.data.task import TaskName, labels_of, missing_targets, read_target
 from retrograd.errors import DataError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Rows of a table in three parts; every row is in exactly one.
+    """Rows of a table in three parts; every row that has a target is in exactly one.
 
     Attributes:
         train: int64, ascending row numbers, counted from 0.
@@ -60,10 +60,10 @@ def split(
     if task == "classification":
         groups = _groups(target, least=1 + len(shares))
     else:
-        groups = [np.arange(len(target))]
-        if len(target) < 2 * (1 + len(shares)):
+        groups = [np.flatnonzero(~missing_targets(target, task))]
+        if len(groups[0]) < 2 * (1 + len(shares)):
             raise DataError(
-                f"{counted(len(target), 'row')} cannot be parted: training, validation and test need two each"
+                f"{counted(len(groups[0]), 'row')} cannot be parted: training, validation and test need two each"
             )
     parts: list[list[np.ndarray]] = [[], [], []]
     for group in groups:
@@ -94,7 +94,7 @@ def _groups(target: "pd.Series[Any]", least: int) -> list[np.ndarray]:
     cells = read_target(target)
     labels = labels_of(cells)
     order = {label: place for place, label in enumerate(sorted(set(labels)))}
-    classes = np.array([order[label] for label in labels])[cells.codes]
+    classes = np.array([*(order[label] for label in labels), -1])[cells.codes]  # a missing one takes the last
     groups = [np.flatnonzero(classes == place) for place in range(len(order))]
     rare = [(label, len(rows)) for label, rows in zip(order, groups, strict=True) if len(rows) < least]
     if rare:

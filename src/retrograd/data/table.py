@@ -1,4 +1,4 @@
-"""A table to learn from, and where it came from: a built-in set by name, a text file, or a DataFrame."""
+"""A table to learn from, and where it came from: a built-in set by name, a text or Parquet file, or a DataFrame."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 from retrograd.data._wording import listed, meant, quoted
 from retrograd.data.builtin import BUILTIN, TARGET, load_builtin
 from retrograd.data.delimited import read_delimited
+from retrograd.data.files import content_of
+from retrograd.data.parquet import START as PARQUET
+from retrograd.data.parquet import read_parquet
 from retrograd.errors import DataError
 
 if TYPE_CHECKING:
@@ -67,6 +70,17 @@ class Table:
             )
         return self.frame[self.target]
 
+    def named(self, names: Iterable[str], role: str) -> tuple[str, ...]:
+        """The names of feature columns, checked.
+
+        Raises:
+            DataError: there is no such column, or it is the target; `role` says what it was named for.
+        """
+        found = tuple(_column(name.strip(), self.columns, self.name, role) for name in names)
+        if self.target in found:
+            raise DataError(f"{role} {quoted(self.target)}: that is the target")
+        return found
+
     def with_target(self, target: str) -> "Table":
         """The same table with another target.
 
@@ -77,29 +91,35 @@ class Table:
 
 
 def load(
-    source: "str | os.PathLike[str] | pd.DataFrame", target: str | None = None, *, drop: Iterable[str] = ()
+    source: "str | os.PathLike[str] | pd.DataFrame",
+    target: str | None = None,
+    *,
+    drop: Iterable[str] = (),
+    header: bool = True,
 ) -> Table:
     """Read a table.
 
     Args:
         source: the name of a built-in set (`retrograd.data.BUILTIN`); the path of a CSV file, which may be separated by
-            commas, semicolons, tabs or vertical bars and compressed with gzip, bzip2 or xz (for a file that is called
-            like a built-in set write `./digits`); or a DataFrame.
+            commas, semicolons, tabs or vertical bars and compressed with gzip, bzip2, xz or zip, or of a Parquet file
+            (for a file that is called like a built-in set write `./digits`); or a DataFrame.
         target: the column to predict. Built-in sets have one of their own; a table to predict for needs none.
         drop: columns to leave out.
+        header: whether a text file's first line names the columns; otherwise they are called 1, 2, 3, ...
 
     Raises:
         DataError: there is no such set or file, it cannot be read, or a column is not there; one line that says what
             to do.
     """
+    drop = tuple(drop)
+    if not header and not _is_text_file(source):
+        raise DataError("only a text file can be without a header line: leave out --no-header")
     if not isinstance(source, (str, os.PathLike)):
         table = _from_frame(source)
     elif isinstance(source, str) and source in BUILTIN:
         table = Table(load_builtin(source), TARGET, source)
     else:
-        path = _existing(source)
-        frame, notes = read_delimited(path)
-        table = Table(frame, None, path.name, tuple(notes))
+        table = _from_file(_existing(source), drop, header=header)
     if target is not None:
         table = table.with_target(target)
     dropped = [_column(name.strip(), table.columns, table.name, "--drop") for name in drop]
@@ -116,10 +136,30 @@ def _column(name: str, columns: Sequence[str], table: str, role: str) -> str:
     if len(columns) == 1 and len(columns[0].split()) > 1:
         hint = "; if blanks separate its columns, write commas instead."
     elif any(_is_number(column) for column in columns):
-        hint = "; its first line looks like data: put a line with the columns' names above it."
+        hint = (
+            "; its first line looks like data: put a line with the columns' names above it, or say --no-header, and "
+            "the columns are called 1, 2, 3, ..."
+        )
     raise DataError(
         f"{role} {quoted(name)} is no column of {quoted(table)}{hint} The columns are: {listed(columns, 40)}"
     )
+
+
+def _is_text_file(source: object) -> bool:
+    """Whether a source can be a text file at all; files are looked into later."""
+    return isinstance(source, (str, os.PathLike)) and source not in BUILTIN
+
+
+def _from_file(path: Path, drop: Sequence[str], *, header: bool) -> Table:
+    """A table of a file, whichever kind it is."""
+    content, name = content_of(path), quoted(path.name)
+    if content.startswith(PARQUET):
+        if not header:
+            raise DataError(f"{name} is a Parquet file, which names its columns: leave out --no-header")
+        frame, notes = read_parquet(content, name, drop={column.strip() for column in drop})
+    else:
+        frame, notes = read_delimited(content, name, header=header)
+    return Table(frame, None, path.name, tuple(notes))
 
 
 def _is_number(text: str) -> bool:

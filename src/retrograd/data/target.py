@@ -7,8 +7,9 @@ import numpy as np
 
 from retrograd.data._wording import listed, quoted
 from retrograd.data.cells import Cells, first_row, read_cells
-from retrograd.data.fitting import mean_and_scale
-from retrograd.data.task import Label, infer_task, labels_of, read_target
+from retrograd.data.numbers import PLAIN
+from retrograd.data.scaling import mean_and_scale
+from retrograd.data.task import Label, amounts_of, infer_task, labels_of, read_target
 from retrograd.errors import DataError
 
 if TYPE_CHECKING:
@@ -28,19 +29,22 @@ class Classes:
     labels: tuple[Label, ...]
 
     def encode(self, target: "pd.Series[Any]") -> np.ndarray:
-        """Each label's place in `labels`, int64 (n,).
+        """Each label's place in `labels`, -1 where it is missing: int64 (n,).
 
         Raises:
-            DataError: a label is missing or not among `labels`.
+            DataError: a label is not among `labels`.
         """
-        cells = read_cells(target, self.name)
+        cells = read_target(target.rename(self.name))
         places: dict[Label | None, int] = {label: place for place, label in enumerate(self.labels)}
         table = [places.get(label, -1) for label in self._alike(cells)]
         codes = np.array([*table, -1], dtype=np.int64)[cells.codes]  # a missing cell has the code -1 and takes the last
-        if (codes < 0).any():
-            row = first_row(codes < 0)
-            what = "is missing" if cells.missing[row - 1] else f"is {quoted(cells.at(row))}, which is no class,"
-            raise DataError(f"target {quoted(self.name)} {what} in row {row}: the classes are {listed(self.labels)}")
+        strange = (codes < 0) & ~cells.missing
+        if strange.any():
+            row = first_row(strange)
+            raise DataError(
+                f"target {quoted(self.name)} is {quoted(cells.at(row))}, which is no class, in row {row}: the classes "
+                f"are {listed(self.labels)}"
+            )
         return codes
 
     def decode(self, values: np.ndarray) -> np.ndarray:
@@ -86,23 +90,29 @@ class Amounts:
         name: the target column.
         mean: the training rows' mean.
         scale: their root mean square deviation.
+        writing: how texts write the numbers: `retrograd.data.numbers`.
     """
 
     name: str
     mean: float
     scale: float
+    writing: str = PLAIN
 
     def encode(self, target: "pd.Series[Any]") -> np.ndarray:
-        """The standardised target, float64 (n,).
+        """The standardised target, NaN where it is missing: float64 (n,).
 
         Raises:
-            DataError: a target is missing, infinite or no number.
+            DataError: a target is infinite or no number.
         """
-        numbers = read_cells(target, self.name).numbers
-        strange = ~np.isfinite(numbers)
+        cells = read_cells(target, self.name).written(self.writing)
+        numbers = cells.numbers
+        strange = np.isinf(numbers) | (np.isnan(numbers) & ~cells.gaps)
         if strange.any():
             row = first_row(strange)
-            raise DataError(f"target {quoted(self.name)} is missing or no finite number in row {row}: correct it")
+            raise DataError(
+                f"target {quoted(self.name)} is {quoted(cells.at(row))}, which is no finite number, in row {row}: "
+                "correct it, or leave the cell empty"
+            )
         return (numbers - self.mean) / self.scale
 
     def decode(self, values: np.ndarray) -> np.ndarray:
@@ -110,20 +120,30 @@ class Amounts:
         return np.asarray(values, dtype=np.float64) * self.scale + self.mean
 
 
-def fit_target(target: "pd.Series[Any]", task: str | None, rows: np.ndarray) -> Classes | Amounts:
+def fit_target(target: "pd.Series[Any]", task: str | None, rows: np.ndarray, decimal: str = ".") -> Classes | Amounts:
     """The target's encoding: classes from all rows, mean and scale from the training rows (int64).
 
     Raises:
-        DataError: as `infer_task`, or the training rows' targets are all alike.
+        DataError: as `infer_task`, or the training rows' targets are missing or all alike.
     """
-    chosen = infer_task(target, task)
+    chosen = infer_task(target, task, decimal=decimal)
     cells = read_target(target)
     if chosen.name == "classification":
+        if (gaps := cells.missing[rows]).any():
+            raise _missing(cells.name, rows, gaps)
         return Classes(cells.name, tuple(sorted(set(labels_of(cells)))))
-    mean, scale = mean_and_scale(cells.numbers[rows], f"target {quoted(cells.name)}")
+    cells = amounts_of(cells, decimal)
+    values = cells.numbers[rows]
+    if np.isnan(values).any():
+        raise _missing(cells.name, rows, np.isnan(values))
+    mean, scale = mean_and_scale(values, f"target {quoted(cells.name)}")
     if scale == 0:
         raise DataError(
             f"target {quoted(cells.name)} is {mean:g} in every training row, so there is nothing to learn: "
             "add rows that differ"
         )
-    return Amounts(cells.name, mean, scale)
+    return Amounts(cells.name, mean, scale, cells.writing)
+
+
+def _missing(name: str, rows: np.ndarray, gaps: np.ndarray) -> DataError:
+    return DataError(f"target {quoted(name)} is missing in row {rows[np.argmax(gaps)] + 1}, which is to be trained on")

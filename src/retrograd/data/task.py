@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from retrograd.data._wording import counted, meant, quoted
-from retrograd.data.cells import Cells, decoration_of, first_row, is_date, read_cells
+from retrograd.data.cells import Cells, first_row, read_cells
+from retrograd.data.dates import are_numbered_days, is_date
+from retrograd.data.numbers import PLAIN, is_decorated, writing_of
 from retrograd.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,31 +28,33 @@ class Task(NamedTuple):
     reason: str
 
 
-def infer_task(target: "pd.Series[Any]", task: str | None = None) -> Task:
+def infer_task(target: "pd.Series[Any]", task: str | None = None, *, decimal: str = ".") -> Task:
     """Tell classification from regression by looking at the target.
 
-    Text, truth values and few different integers are classes; other numbers are amounts. `task` overrides.
+    Text, truth values and few different integers are classes; other numbers are amounts. `task` overrides. Missing
+    targets do not count.
 
     Args:
         target: the target column, n cells of any dtype.
         task: `classification` or `regression`, or None to be told.
+        decimal: the decimal mark to prefer where a text such as `1,234` leaves it open.
 
     Returns:
         The task, and the reason for it as one sentence.
 
     Raises:
-        DataError: a target is missing or infinite, all are alike, they are dates or names, or the task that was asked
-            for is impossible. One line that says what to do.
+        DataError: all targets are missing, one is infinite, all are alike, they are dates or names, or the task that
+            was asked for is impossible. One line that says what to do.
     """
     cells = read_target(target)
     labels = labels_of(cells)
     _check_target(cells, labels)
-    natural = _natural_task(cells, labels)
+    natural = _natural_task(cells, labels, decimal)
     chosen = natural if task is None or task == natural.name else _asked_for(task, cells.name)
     if chosen.name == "classification":
         _check_classes(cells, labels)
     else:
-        _check_amounts(cells)
+        _check_amounts(amounts_of(cells, decimal))
     return chosen
 
 
@@ -69,8 +73,28 @@ def _asked_for(task: str, target: str) -> Task:
 
 
 def read_target(target: "pd.Series[Any]") -> Cells:
-    """The target column's cells; a column without a name is called `target`."""
-    return read_cells(target, "target" if target.name is None else str(target.name))
+    """The target column's cells; a column without a name is called `target`.
+
+    Marks of missing numbers, as `-`, are missing cells where all others are numbers.
+    """
+    cells = read_cells(target, "target" if target.name is None else str(target.name))
+    if cells.given is not None or not cells.are_numbers.all():
+        return cells
+    marks = np.isnan(np.array(cells.level_numbers, dtype=np.float64))
+    return cells.without(marks) if marks.any() and not marks.all() else cells
+
+
+def missing_targets(target: "pd.Series[Any]", task: TaskName) -> np.ndarray:
+    """Where a row has no target: bool (n,). Marks of missing numbers, as `-`, count among amounts."""
+    cells = read_target(target)
+    return amounts_of(cells, ".").gaps if task == "regression" else cells.missing
+
+
+def amounts_of(cells: Cells, decimal: str) -> Cells:
+    """A target's cells, read as its texts write numbers, if all do in one way."""
+    if cells.given is not None or cells.dtype != "text" or cells.are_numbers.all():
+        return cells
+    return cells.written(writing_of(cells.levels, decimal) or PLAIN)
 
 
 def labels_of(cells: Cells) -> list[Label]:
@@ -93,16 +117,22 @@ def _are_numbers(cells: Cells) -> bool:
     return cells.given is not None or not any(number is None or math.isnan(number) for number in cells.level_numbers)
 
 
-def _natural_task(cells: Cells, labels: list[Label]) -> Task:
+def _natural_task(cells: Cells, labels: list[Label], decimal: str) -> Task:
     """The task that the target's values suggest."""
     shown, distinct = f"target {quoted(cells.name)} holds", len(set(labels))
+    rows = int((~cells.missing).sum())
+    written = amounts_of(cells, decimal)
+    if written.writing != PLAIN and (distinct > FEW or rows < 3 * distinct):
+        text = written.levels[0]
+        number = f"{quoted(text)} is read as {written.level_numbers[0]:.15g}"
+        return Task("regression", f"Task: regression, because {shown} {distinct} different numbers ({number}).")
     if isinstance(labels[0], bool):
         return Task("classification", f"Task: classification, because {shown} true and false.")
     if isinstance(labels[0], str):
         return Task("classification", f"Task: classification, because {shown} text, {distinct} different values.")
-    if (cells.numbers % 1).any():
+    if (cells.numbers[~cells.missing] % 1).any():
         return Task("regression", f"Task: regression, because {shown} numbers with fractions.")
-    if distinct == 2 or (distinct <= FEW and len(cells) >= 3 * distinct):
+    if distinct == 2 or (distinct <= FEW and rows >= 3 * distinct):
         return Task(
             "classification",
             f"Task: classification, because {shown} only {distinct} different whole numbers "
@@ -120,50 +150,55 @@ def _check_target(cells: Cells, labels: list[Label]) -> None:
     target = f"target {quoted(cells.name)}"
     if cells.missing.all():
         raise DataError(f"{target} is empty in every row: choose another column with --target")
-    numbers = cells.given is not None or (bool(cells.are_numbers.all()) and not np.isnan(cells.numbers).all())
-    missing = np.isnan(cells.numbers) if numbers else cells.missing
-    if missing.any():
+    if cells.dtype == "date" or all(is_date(level) for level in cells.levels) or _are_numbered(cells):
+        row, text = cells.first(np.ones(len(cells.levels), dtype=bool))
         raise DataError(
-            f"{target} is missing in {int(missing.sum())} of {counted(len(cells), 'row')} "
-            f"(first in row {first_row(missing)}): fill it in, or remove those rows"
-        )
-    if cells.dtype == "date" or all(is_date(level) for level in cells.levels):
-        raise DataError(
-            f"{target} holds dates or times ({quoted(cells.at(1))} in row 1), which cannot be learned yet: "
+            f"{target} holds dates or times ({quoted(text)} in row {row}), which are no target: "
             "make it a number, such as the days since a fixed date"
         )
     if len(set(labels)) == 1:
         raise DataError(
-            f"{target} is {quoted(cells.at(1))} in every row, so there is nothing to learn: "
+            f"{target} is {quoted(cells.levels[0])} in every row, so there is nothing to learn: "
             "choose another column with --target, or add rows that differ"
         )
-    infinite = np.isinf(cells.numbers) & numbers
+    infinite = np.isinf(cells.numbers) & (cells.given is not None or bool(cells.are_numbers.all()))
     if infinite.any():
         row = first_row(infinite)
         raise DataError(f"{target} is infinite or beyond float64 in row {row} ({quoted(cells.at(row))}): correct it")
 
 
+def _are_numbered(cells: Cells) -> bool:
+    """Whether days are written as eight digits."""
+    return cells.dtype != "float" and are_numbered_days(cells.levels)
+
+
 def _check_amounts(cells: Cells) -> None:
     """Refuse a regression on anything but numbers."""
-    if cells.dtype in {"truth", "category"} or not _are_numbers(cells):
-        strange = [cells.dtype == "category" or number is None for number in cells.level_numbers]
-        row, text = cells.first(np.array(strange))
+    strange = np.array([number is None for number in cells.level_numbers]) | (cells.dtype in {"truth", "category"})
+    if strange.any():
+        row, text = cells.first(strange)
         raise DataError(
             f"regression needs numbers, but target {quoted(cells.name)} is {quoted(text)} in row {row}: "
             "correct it, or use --task classification"
+        )
+    infinite = np.isinf(cells.numbers)
+    if infinite.any():
+        row = first_row(infinite)
+        raise DataError(
+            f"target {quoted(cells.name)} is beyond float64 in row {row} ({quoted(cells.at(row))}): correct it"
         )
 
 
 def _check_classes(cells: Cells, labels: list[Label]) -> None:
     """Refuse numbers in disguise, and as many classes as rows."""
-    target, rows, distinct = f"target {quoted(cells.name)}", len(cells), len(set(labels))
+    target, rows, distinct = f"target {quoted(cells.name)}", int((~cells.missing).sum()), len(set(labels))
     if isinstance(labels[0], str):
         plain = cells.are_numbers
-        decorated = ~plain & np.array([decoration_of(level) is not None for level in cells.levels])
-        if decorated.any() and (decorated | plain).all():
+        decorated = np.array([is_decorated(level) for level in cells.levels])
+        if decorated.any() and (decorated | plain).all() and amounts_of(cells, ".").writing == PLAIN:
             row, text = cells.first(decorated)
             raise DataError(
-                f"{target} writes its numbers with {decoration_of(text)} ({quoted(text)} in row {row}): "
+                f"{target} writes its numbers in more than one way ({quoted(text)} in row {row}): "
                 "write plain numbers such as 1234.5"
             )
         odd = int(cells.level_counts[~plain].sum())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,12 @@ class Explanation:
         names = ", ".join(g.value.name for g in self.gradients)
         raise RetrogradError(f"there is no gradient of {name!r}; there are those of {names or 'nothing'}")
 
+    def rounding_error(self, dtype: Any = "float32") -> float:
+        """How far the result may be off, to first order, if every step is rounded to `dtype` (Linnainmaa 1970)."""
+        from retrograd.explain.rounding import rounding_error
+
+        return rounding_error(self.steps, dtype)
+
     def text(self, *, digits: int = 6, steps: int | None = 60) -> str:
         """The explanation as text.
 
@@ -72,6 +79,73 @@ class Explanation:
         from retrograd.explain.text import explanation_text
 
         return explanation_text(self, digits, steps)
+
+    def latex(self, *, digits: int = 6, steps: int | None = 60) -> str:
+        """The explanation as a LaTeX fragment, for a document that loads amsmath; arguments as for `text`."""
+        from retrograd.explain.latex.document import latex_document
+        from retrograd.explain.latex.equations import outline
+
+        return latex_document(self.name, outline(self, digits, steps))
+
+    def markdown(self, *, digits: int = 6, steps: int | None = 60) -> str:
+        """The explanation as Markdown, with formulas in LaTeX; arguments as for `text`."""
+        from retrograd.explain.latex.document import markdown_document
+        from retrograd.explain.latex.equations import outline
+
+        return markdown_document(self.name, outline(self, digits, steps))
+
+    def svg(self, *, digits: int = 5, most: int = 60) -> str:
+        """A picture of the program with the values and gradients of every step, and what goes back along every arrow.
+
+        Args:
+            digits: how many significant digits are shown.
+            most: how many steps are drawn; the middle of a longer program is one box.
+        """
+        from retrograd.explain.drawing import svg
+        from retrograd.explain.pictures import explanation_picture
+
+        return svg(explanation_picture(self, digits, most), label=f"{self.name}: values and gradients")
+
+    def b_diagram(self, *, digits: int = 6) -> str:
+        """A B-diagram (Rojas, 1996) as SVG: every node in two halves, the derivative left and the function right.
+
+        Run forwards it computes the right halves; fed with 1 at the end and run backwards, it multiplies by the left
+        halves and adds where arrows split. A product with a constant is an arrow with a weight.
+
+        Raises:
+            RetrogradError: the program has values that are not single numbers, or steps that are not pointwise.
+        """
+        from retrograd.explain.bdiagram import b_diagram
+        from retrograd.explain.drawing import svg
+
+        return svg(b_diagram(self, digits), label=f"B-diagram of {self.name}")
+
+    def html(self, *, digits: int = 6, steps: int | None = 60, key: str = "") -> str:
+        """The explanation as a piece of HTML without scripts: a picture, and the steps, which open one at a time.
+
+        Args:
+            digits: how many significant digits are shown.
+            steps: how many steps are shown at most; None for all.
+            key: what distinguishes its names from those of other pieces on the same page; by default its content.
+        """
+        from retrograd.explain.html import explanation_html
+
+        return explanation_html(self, digits, steps, key)
+
+    def save(self, path: str | Path) -> None:
+        """Write a file that needs nothing else: .html, .svg (the picture alone), .tex, .md or .txt.
+
+        Raises:
+            RetrogradError: it ends in something else.
+        """
+        from retrograd.explain.html import save
+
+        save(self, Path(path))
+
+    def _repr_html_(self) -> str:
+        from retrograd.explain.html import explanation_html, fresh_key
+
+        return explanation_html(self, 6, 60, fresh_key())
 
     def __str__(self) -> str:
         return self.text()

@@ -136,13 +136,19 @@ def forward_product(w: float, x: float, digits: int) -> str:
 
 def sum_text(parts: Sequence[tuple[str, float]], digits: int) -> str:
     """A sum: (text, value) of each part; of many the largest are written out."""
+    shown, rest, more = shown_terms(parts)
+    written = " + ".join(shown)
+    return f"{written} + {signed(rest, digits)} from {more} more" if more else written
+
+
+def shown_terms(parts: Sequence[tuple[str, float]]) -> tuple[list[str], float, int]:
+    """What is written out of a sum: the largest parts, and of the others what they come to and how many they are."""
     parts = [p for p in parts if p[1] != 0] or list(parts[:1])
     if len(parts) <= TERMS:
-        return " + ".join(text for text, _ in parts)
+        return [text for text, _ in parts], 0.0, 0
     shown = sorted(range(len(parts)), key=lambda i: -abs(parts[i][1]))[: TERMS - 1]
     rest = sum(value for i, (_, value) in enumerate(parts) if i not in shown)
-    written = " + ".join(parts[i][0] for i in shown)
-    return f"{written} + {signed(rest, digits)} from {len(parts) - len(shown)} more"
+    return [parts[i][0] for i in shown], rest, len(parts) - len(shown)
 
 
 class Backward:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from retrograd.core.box import Box
-from retrograd.core.dispatch import Evaluate, apply, current, explained
-from retrograd.graph.ir import Graph, Literal, Var
+from retrograd.core.dispatch import Evaluate, apply, current, explained, lowest
+from retrograd.core.source import at_line
+from retrograd.graph.ir import Equation, Graph, Literal, Var
 
 
 def interpret(graph: Graph, args: Sequence[Any]) -> list[Any]:
@@ -19,16 +20,29 @@ def interpret(graph: Graph, args: Sequence[Any]) -> list[Any]:
     if isinstance(current(), Evaluate) and not any(isinstance(a, Box) for a in args):
         return evaluate(graph, args)
     values: dict[Var, Any] = dict(zip(graph.inputs, args, strict=True))
+    base = lowest(current())
+    step = base.stepping(graph, _applied) if base.unfolds else _applied
     for e in graph.equations:
-        out = apply(e.prim, *[o.value if isinstance(o, Literal) else values[o] for o in e.operands])
+        operands = [o.value if isinstance(o, Literal) else values[o] for o in e.operands]
+        out = step(e, operands)
         values.update(zip(e.outs, out if e.prim.multi else (out,), strict=True))
     return [o.value if isinstance(o, Literal) else values[o] for o in graph.outputs]
+
+
+def _applied(e: Equation, values: Sequence[Any]) -> Any:
+    with at_line(e.line):
+        return apply(e.prim, *values)
+
+
+def _performed(e: Equation, values: Sequence[Any]) -> Any:
+    with at_line(e.line):
+        return lowest(current()).perform(e.prim, list(values))
 
 
 def execute(graph: Graph, args: Sequence[Any]) -> list[Any]:
     """As `evaluate`, by the engine that the graph was handed to: ``graph.derived["runner"](graph, args)``."""
     runner = graph.derived.get("runner")
-    return evaluate(graph, args) if runner is None else runner(graph, args)
+    return evaluate(graph, args) if runner is None or lowest(current()).unfolds else runner(graph, args)
 
 
 def inherit(source: Graph, *graphs: Graph) -> None:
@@ -71,12 +85,14 @@ def evaluate(graph: Graph, args: Sequence[Any], watch: Watch | None = None) -> l
     slots += [None] * (sum(len(s[2]) for s in steps) - len(steps))
     if watch is not None:
         watch.slots = slots
+    base = lowest(current())
+    step = base.stepping(graph, _performed) if base.unfolds else None
     for number, (prim, operands, outs, drops) in enumerate(steps):
         if watch is not None:
             watch.at = number
         values = [slots[i] for i in operands]
         try:
-            out = prim.evaluate(*values)
+            out = prim.evaluate(*values) if step is None else step(graph.equations[number], values)
         except Exception as error:
             raise explained(prim, values, error) from error
         if prim.multi:

@@ -15,11 +15,11 @@ import numpy as np
 from retrograd.core.batching import Batch
 from retrograd.core.box import Box, box
 from retrograd.core.cells import Cell
-from retrograd.core.dispatch import Base, Interpreter, apply, escaped, lowest
+from retrograd.core.dispatch import Base, Interpreter, apply, escaped, for_derivative, keep_line, lowest
 from retrograd.core.forward import Forward
 from retrograd.core.primitive import REGISTRY, Primitive
 from retrograd.core.reverse import Reverse
-from retrograd.core.source import user_line
+from retrograd.core.source import at_line, user_line
 from retrograd.core.sweep import Leaf, Node
 from retrograd.core.types import ArrayType, is_weak_scalar, type_of
 from retrograd.errors import CellError, DifferentiationError
@@ -76,6 +76,25 @@ class Stage(Base):
         self.called: list[Any] = []  # programs called inside, whose own guards this trace inherits
         self._captured: dict[int, tuple[Any, Any]] = {}
 
+    keeps_lines = True
+
+    def sweeping(self, rule: Any, outputs: Sequence[Any] = ()) -> Any:
+        """`rule`, whose equations stand at the lines of the operations that they are derivatives of."""
+
+        def at_its_line(node: Any, cotangent: Any) -> Any:
+            with at_line(for_derivative(node)):
+                return rule(node, cotangent)
+
+        return at_its_line
+
+    def pushing(self, push: Any) -> Any:
+        def at_its_line(prim: Primitive, args: Any, tangents: Any, out: Any) -> Any:
+            line = user_line()
+            with at_line(line and line.of_derivative(prim.name, "tangent")):
+                return push(prim, args, tangents, out)
+
+        return at_its_line
+
     def shape(self, value: Any) -> tuple[int, ...]:
         return value.type.shape
 
@@ -89,6 +108,7 @@ class Stage(Base):
         return boxed if boxed.node is None else box(boxed.value, self, None, boxed.weak)
 
     def follow(self, value: Any, node: Any) -> Box:
+        keep_line(node)
         return box(value.value, self, node, value.weak)
 
     def foreign(self, boxed: Box) -> Box:

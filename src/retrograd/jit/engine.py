@@ -50,6 +50,7 @@ class Interpreted:
         self.facts = (f"because {reason}",)
         self.traced = traced
         pinned = [v for r in traced.stage.loops for _, v in r.before if isinstance(v, Box)]
+        traced.graph.derived.pop("plan", None)  # of an evaluation that did not know what is pinned
         traced.graph.derived["pinned"] = tuple(v.value for v in pinned if isinstance(v.value, Var))
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:

@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 from retrograd.config import debugging, default_float, draw_float
 from retrograd.core.box import Box
 from retrograd.core.cells import Cell
-from retrograd.core.dispatch import QUIET, Interpreter, current
+from retrograd.core.dispatch import Evaluate, Interpreter, current
 from retrograd.core.tree import Structure, flatten, unflatten
 from retrograd.core.types import ArrayType, type_of
 from retrograd.errors import RetrogradError
@@ -311,7 +311,7 @@ def _recording() -> bool:
     """Whether `no_grad` is not active."""
     level: Interpreter | None = current()
     while level is not None:
-        if level is QUIET or isinstance(level, NoGrad):
+        if isinstance(level, NoGrad) or (isinstance(level, Evaluate) and not level.recording):
             return False
         level = level.below
     return True

@@ -13,7 +13,7 @@ import numpy as np
 from retrograd import native
 from retrograd.core.box import Box
 from retrograd.core.cells import Cell, commit
-from retrograd.core.dispatch import Evaluate, apply, current
+from retrograd.core.dispatch import Evaluate, apply, current, lowest
 from retrograd.core.tree import Structure, unflatten
 from retrograd.graph.trace import Traced
 from retrograd.jit.engine import Interpreted, Native, Progress, Stopped, engine_for
@@ -49,10 +49,12 @@ class Program:
     @property
     def engine(self) -> Interpreted | Native:
         """What runs it here: made at the first use, once for each CPU level and number of threads."""
-        key = settings()
+        watched = lowest(current()).unfolds
+        key = (settings(), watched)
         found = self.engines.get(key)
         if found is None:
-            found = self.engines[key] = engine_for(self.traced)
+            reason = "trace_nan() looks at every operation"
+            found = self.engines[key] = Interpreted(self.traced, reason) if watched else engine_for(self.traced)
         return found
 
     def __call__(self, args: Sequence[Any]) -> Any:

@@ -5,8 +5,10 @@ parameters: `value_and_grad`, `functional_call`, `stack`.
 """
 
 from retrograd.nn import init as init
+from retrograd.nn.flat import closure as closure
+from retrograd.nn.flat import parameters_to_vector as parameters_to_vector
+from retrograd.nn.flat import vector_to_parameters as vector_to_parameters
 from retrograd.nn.functional import functional_call as functional_call
-from retrograd.nn.functional import stack as stack
 from retrograd.nn.functional import value_and_grad as value_and_grad
 from retrograd.nn.functions import dropout as dropout
 from retrograd.nn.functions import embedding as embedding
@@ -37,6 +39,9 @@ from retrograd.nn.layers.embedding import Embedding as Embedding
 from retrograd.nn.layers.linear import Flatten as Flatten
 from retrograd.nn.layers.linear import Identity as Identity
 from retrograd.nn.layers.linear import Linear as Linear
+from retrograd.nn.layers.neurons import Neurons as Neurons
+from retrograd.nn.layers.neurons import neuron_functions as neuron_functions
+from retrograd.nn.layers.neurons import register_neuron_function as register_neuron_function
 from retrograd.nn.layers.normalisation import LayerNorm as LayerNorm
 from retrograd.nn.losses import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
 from retrograd.nn.losses import cross_entropy as cross_entropy
@@ -46,21 +51,29 @@ from retrograd.nn.losses import mse_loss as mse_loss
 from retrograd.nn.losses import nll_loss as nll_loss
 from retrograd.nn.losses import smooth_l1_loss as smooth_l1_loss
 from retrograd.nn.module import Module as Module
+from retrograd.nn.stacked import Stacked as Stacked
+from retrograd.nn.stacked import stack as stack
+from retrograd.nn.thresholds import Gaussian as Gaussian
+from retrograd.nn.thresholds import Step as Step
+from retrograd.nn.thresholds import gaussian as gaussian
+from retrograd.nn.thresholds import step as step
 from retrograd.tensor.parameter import Buffer as Buffer
 from retrograd.tensor.parameter import Parameter as Parameter
 
 __all__ = [
     # modules
     "Buffer", "Module", "Parameter",
-    "Dropout", "Embedding", "Flatten", "GELU", "Identity", "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "ReLU",
-    "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh",
+    "Dropout", "Embedding", "Flatten", "GELU", "Gaussian", "Identity", "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax",
+    "Neurons", "ReLU", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "Stacked", "Step", "Tanh",
     # functions
-    "dropout", "embedding", "flatten", "gelu", "layer_norm", "leaky_relu", "linear", "log_softmax", "relu", "sigmoid",
-    "silu", "softmax", "softplus", "tanh",
+    "dropout", "embedding", "flatten", "gaussian", "gelu", "layer_norm", "leaky_relu", "linear", "log_softmax", "relu",
+    "sigmoid", "silu", "softmax", "softplus", "step", "tanh",
     # losses
     "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "l1_loss", "mse_loss", "nll_loss",
     "smooth_l1_loss",
     # models as functions
-    "functional_call", "stack", "value_and_grad",
+    "closure", "functional_call", "parameters_to_vector", "stack", "value_and_grad", "vector_to_parameters",
+    # functions that layers are made of
+    "neuron_functions", "register_neuron_function",
     "init",
 ]  # fmt: skip

@@ -1,8 +1,8 @@
-"""Models as functions of their parameters: `functional_call`, `value_and_grad`, `stack`."""
+"""Models as functions of their parameters: `functional_call`, `value_and_grad`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -14,7 +14,6 @@ from retrograd.nn.module import Module
 from retrograd.nn.state import by_cell, constant
 from retrograd.nn.structure import structure_of
 from retrograd.ops.inputs import face
-from retrograd.ops.shaping import stack as _stack
 from retrograd.tensor.parameter import Buffer, Parameter
 from retrograd.transforms.derivatives import value_and_grad as _value_and_grad
 
@@ -116,25 +115,3 @@ def value_and_grad(model: Module, loss_fn: Callable[..., Any], has_aux: bool = F
         return _value_and_grad(loss_of, has_aux=has_aux)({path: constant(cell) for path, cell in trained.items()})
 
     return value_and_grad_f
-
-
-def stack(models: Sequence[Module]) -> dict[str, Any]:
-    """The parameters and buffers of models of one structure, stacked along a new first axis, by path.
-
-    Map `functional_call` over it to run them all at once:
-    ``rg.vmap(lambda params: rg.nn.functional_call(models[0], params, x))(rg.nn.stack(models))``.
-
-    Raises:
-        RetrogradError: if paths, shapes or dtypes differ.
-    """
-    if not models:
-        raise RetrogradError("stack needs at least one model")
-    found = [
-        {p: cell for p, cell in structure_of(m).unique(Cell) if isinstance(cell, (Parameter, Buffer))} for m in models
-    ]
-    kinds = [{path: cell.type for path, cell in cells.items()} for cells in found]
-    for i, kind in enumerate(kinds):
-        if kind != kinds[0]:
-            paths = sorted(p for p in {*kind, *kinds[0]} if kind.get(p) != kinds[0].get(p))
-            raise RetrogradError(f"stack: model {i} differs from model 0 in {', '.join(paths)}")
-    return {path: _stack([constant(cells[path]) for cells in found]) for path in found[0]}

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from retrograd.core.cells import Cell
+from retrograd.core.dispatch import current
 from retrograd.errors import RetrogradError
+from retrograd.graph.stage import innermost_stage
 from retrograd.nn import state
 from retrograd.nn.registered import Registered
 from retrograd.nn.structure import Part, changed, rename, structural, structure_of
 from retrograd.tensor.parameter import Buffer, Parameter, Setting, assign
+
+Watcher = Callable[[Any, tuple[Any, ...], Any], Any]
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Within the context ``watcher(module, args, output)`` sees every call of a module; what it returns is the output.
+
+    Calls that are being traced for a compiled program are not shown: the program would keep what the watcher did.
+    """
+
+    def outside_traces(module: Any, args: tuple[Any, ...], output: Any) -> Any:
+        return output if innermost_stage(current()) is not None else watcher(module, args, output)
+
+    token = _watcher.set(outside_traces)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
 
 
 class Module(Part):
@@ -56,7 +80,9 @@ class Module(Part):
         raise RetrogradError(f"{type(self).__name__} has no forward method")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.forward(*args, **kwargs)
+        output = self.forward(*args, **kwargs)
+        watcher = _watcher.get()
+        return output if watcher is None else watcher(self, args, output)
 
     # Attributes -------------------------------------------------------------------------------------------------------
 

@@ -40,6 +40,11 @@ def divide(x: Any, y: Any, /) -> Any:
     return binary_float(p.DIVIDE, x, y)
 
 
+def reciprocal(x: Any, /) -> Any:
+    """Elementwise 1 / x; of integers in the default float."""
+    return divide(1.0, x)
+
+
 def negative(x: Any, /) -> Any:
     """Elementwise negation."""
     return _same(p.NEGATIVE, x)
@@ -116,6 +121,15 @@ def log1p(x: Any, /) -> Any:
 def sqrt(x: Any, /) -> Any:
     """Elementwise square root; its derivative at 0 is infinite."""
     return unary(exponential.SQRT, x)
+
+
+def rsqrt(x: Any, /) -> Any:
+    """Elementwise 1 / sqrt(x), infinite at 0.
+
+    >>> rsqrt([4.0, 0.25])
+    tensor([0.5, 2. ], dtype=float32)
+    """
+    return unary(exponential.RSQRT, x)
 
 
 def sin(x: Any, /) -> Any:

@@ -17,8 +17,9 @@ from retrograd.errors import DTypeError, ShapeError, TracingError
 from retrograd.ops import arithmetic as a
 from retrograd.ops.inputs import array_of, converted, face, normal_axes
 from retrograd.ops.shaping import arange, broadcast_to, concatenate, expand_dims, moveaxis, ravel, reshape, transpose
-from retrograd.primitives.indexing import Argsort, Gather, ScatterAdd
+from retrograd.primitives.indexing import Gather, ScatterAdd
 from retrograd.primitives.movement import Slice
+from retrograd.primitives.sorting import Argsort
 
 
 def concrete(x: Any, why: str) -> np.ndarray:

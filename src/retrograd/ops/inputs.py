@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.config import FLOAT64, default_float
+from retrograd.config import FLOAT64, INT, default_float
 from retrograd.core.box import Box, box
 from retrograd.core.cells import Cell
 from retrograd.core.dispatch import apply, apply1, apply2, current
@@ -138,6 +138,14 @@ def converted(x: Any, dtype: np.dtype) -> Any:
     if type(x) in WEAK_DTYPES:
         return np.asarray(x, dtype)
     return x if x.dtype == dtype else apply1(Convert.of(dtype), x)
+
+
+def summable(x: Any, dtype: Any = None) -> Any:
+    """Numbers that are going to be added or multiplied: in `dtype`, or booleans and small integers as int64."""
+    x = array_of(x)
+    if dtype is not None:
+        return converted(x, np.dtype(dtype))
+    return converted(x, INT) if x.dtype.kind in "bi" and x.dtype != INT else x
 
 
 def promote(xs: Sequence[Any]) -> tuple[list[Any], bool]:

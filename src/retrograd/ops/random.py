@@ -20,7 +20,7 @@ from retrograd.errors import RetrogradError, UnsupportedDtype
 from retrograd.ops import arithmetic as a
 from retrograd.ops.indexing import concrete
 from retrograd.ops.inputs import converted, face
-from retrograd.ops.reductions import argsort
+from retrograd.ops.sorting import argsort
 from retrograd.primitives.creation import U64, RandomBits, philox
 
 _MASK = 0xFFFFFFFFFFFFFFFF

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.config import BOOL, INT, default_float
+from retrograd.config import BOOL, default_float
 from retrograd.core.dispatch import apply1
 from retrograd.errors import ShapeError
 from retrograd.ops import arithmetic as a
-from retrograd.ops.inputs import array_of, as_float, converted, face, is_weak, normal_axes
+from retrograd.ops.inputs import array_of, as_float, face, is_weak, normal_axes, summable
 from retrograd.ops.shaping import moveaxis, ravel, reshape
+from retrograd.primitives.cumulative import Prod
 from retrograd.primitives.fused import SOFTMAX, OneHot
-from retrograd.primitives.indexing import Argsort
-from retrograd.primitives.reduction import Argmax, Logsumexp, Max, Mean, Sum
+from retrograd.primitives.reduction import AllTrue, AnyTrue, Argmax, Argmin, Logsumexp, Max, Mean, Min, Sum
 
 Axis = int | Sequence[int] | None
 
@@ -27,12 +27,22 @@ def sum(x: Any, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = Fal
     >>> sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
     tensor([4., 6.], dtype=float32)
     """
-    x = array_of(x)
-    if dtype is not None:
-        x = converted(x, np.dtype(dtype))
-    elif x.dtype.kind in "bi" and x.dtype != INT:
-        x = converted(x, INT)
+    x = summable(x, dtype)
     out = face(apply1(Sum.of(normal_axes(axis, len(x.shape), "sum"), keepdims), x))
+    return face(out, is_weak(x))
+
+
+def prod(x: Any, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Any:
+    """Product over axes (all by default), 1 of nothing. Booleans and small integers are multiplied as int64.
+
+    The gradient is right where factors are 0, to every order: nothing is divided.
+
+    >>> import retrograd as rg
+    >>> rg.grad(prod)(rg.tensor([2.0, 0.0, 3.0]))
+    tensor([0., 6., 0.], dtype=float32)
+    """
+    x = summable(x, dtype)
+    out = face(apply1(Prod.of(normal_axes(axis, len(x.shape), "prod"), keepdims), x))
     return face(out, is_weak(x))
 
 
@@ -57,7 +67,7 @@ def std(x: Any, /, *, axis: Axis = None, correction: float = 0, keepdims: bool =
 
 
 def _nonempty(x: Any, axes: tuple[int, ...], name: str) -> None:
-    if any(x.shape[i] == 0 for i in axes):
+    if 0 in [x.shape[i] for i in axes]:
         raise ShapeError(f"{name} over axes {axes} of shape {tuple(x.shape)}: nothing has no {name[-3:]}imum")
 
 
@@ -69,24 +79,57 @@ def max(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
     return face(apply1(Max.of(axes, keepdims), x), is_weak(x))
 
 
+def min(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Smallest element over axes (all by default); elements that tie share the gradient.
+
+    >>> min([[3.0, 1.0], [0.5, 2.0]], axis=1)
+    tensor([1. , 0.5], dtype=float32)
+    """
+    x = array_of(x)
+    axes = normal_axes(axis, len(x.shape), "min")
+    _nonempty(x, axes, "min")
+    return face(apply1(Min.of(axes, keepdims), x), is_weak(x))
+
+
 def argmax(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Any:
     """Index (int64) of the first largest element; over all elements, row by row, by default."""
+    return _place(Argmax, x, axis, keepdims)
+
+
+def argmin(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Index (int64) of the first smallest element; over all elements, row by row, by default."""
+    return _place(Argmin, x, axis, keepdims)
+
+
+def _place(prim: type[Argmax | Argmin], x: Any, axis: int | None, keepdims: bool) -> Any:
     x = array_of(x)
     if axis is None:
-        flat = argmax(ravel(x), axis=0)
+        flat = _place(prim, ravel(x), 0, False)
         return reshape(flat, (1,) * len(x.shape)) if keepdims else flat
-    axes = normal_axes(axis, len(x.shape), "argmax")
-    _nonempty(x, axes, "argmax")
-    return face(apply1(Argmax.of(axes, keepdims), x))
+    axes = normal_axes(axis, len(x.shape), prim.name)
+    _nonempty(x, axes, prim.name)
+    return face(apply1(prim.of(axes, keepdims), x))
 
 
-def argsort(x: Any, /, *, axis: int = -1) -> Any:
-    """Indices (int64) that sort along an axis, stably."""
+def any(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Whether an element over axes (all by default) is true, or a number other than 0; of nothing False.
+
+    >>> any([[0.0, 2.0], [0.0, 0.0]], axis=1)
+    tensor([ True, False])
+    """
+    x = _truth(x)
+    return face(apply1(AnyTrue.of(normal_axes(axis, len(x.shape), "any"), keepdims), x))
+
+
+def all(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Whether every element over axes (all by default) is true, or a number other than 0; of nothing True."""
+    x = _truth(x)
+    return face(apply1(AllTrue.of(normal_axes(axis, len(x.shape), "all"), keepdims), x))
+
+
+def _truth(x: Any) -> Any:
     x = array_of(x)
-    (place,) = normal_axes(axis, len(x.shape), "argsort")
-    if place == len(x.shape) - 1:
-        return face(apply1(Argsort.of(), x))
-    return moveaxis(argsort(moveaxis(x, place, -1)), -1, place)
+    return x if x.dtype == BOOL else a.not_equal(x, 0)
 
 
 def logsumexp(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -127,5 +170,4 @@ def one_hot(labels: Any, /, classes: int, *, dtype: Any = None) -> Any:
 
 def count_nonzero(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """How many elements are not zero (or are true)."""
-    x = array_of(x)
-    return sum(x if x.dtype == BOOL else a.not_equal(x, 0), axis=axis, keepdims=keepdims)
+    return sum(_truth(x), axis=axis, keepdims=keepdims)

@@ -88,7 +88,7 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
     order = [i for i in range(n) if i not in sources]
     for b, a in sorted(zip(destinations, sources, strict=True)):
         order.insert(b, a)
-    return face(apply1(Transpose.of(tuple(order)), x))
+    return face(x) if order == list(range(n)) else face(apply1(Transpose.of(tuple(order)), x))
 
 
 def expand_dims(x: Any, /, axis: int | Sequence[int]) -> Any:
@@ -180,6 +180,43 @@ def flip(x: Any, /, *, axis: int | Sequence[int] | None = None) -> Any:
     flipped = [i in axes and n > 0 for i, n in enumerate(shape)]
     starts = tuple(n - 1 if f else 0 for n, f in zip(shape, flipped, strict=True))
     return face(apply1(Slice.of(starts, shape, tuple(-1 if f else 1 for f in flipped)), x))
+
+
+def roll(x: Any, /, shift: int | Sequence[int], *, axis: int | Sequence[int] | None = None) -> Any:
+    """Elements moved along axes by `shift` places; those that leave at one end come in at the other.
+
+    Without `axis` all elements, row by row, are moved as if along one axis. Several shifts go with several axes, one
+    with each; an axis that is named twice is moved twice.
+
+    Raises:
+        ValueError: if there are shifts for another number of axes.
+
+    >>> roll([1, 2, 3, 4], 1)
+    tensor([4, 1, 2, 3])
+    """
+    x = array_of(x)
+    if axis is None:
+        return reshape(roll(ravel(x), shift, axis=0), tuple(x.shape))
+    shifts, axes = ([v] if isinstance(v, (int, np.integer)) else list(v) for v in (shift, axis))
+    if len(shifts) != len(axes) and 1 not in (len(shifts), len(axes)):
+        raise ValueError(f"roll: {len(shifts)} shifts for {len(axes)} axes")
+    for s, a in np.broadcast(shifts, axes):
+        (place,) = normal_axes(int(a), len(x.shape), "roll")
+        x = _rolled(x, int(s), place)
+    return face(x)
+
+
+def _rolled(x: Any, shift: int, axis: int) -> Any:
+    shape = tuple(x.shape)
+    start = -shift % shape[axis] if shape[axis] else 0
+    if not start:
+        return x
+    parts = []
+    for first, length in ((start, shape[axis] - start), (0, start)):
+        starts = tuple(first if a == axis else 0 for a in range(len(shape)))
+        lengths = tuple(length if a == axis else n for a, n in enumerate(shape))
+        parts.append(apply1(Slice.of(starts, lengths, (1,) * len(shape)), x))
+    return apply(Concatenate.of(axis), *parts)
 
 
 def full(shape: Any, fill_value: Any, *, dtype: Any = None) -> Any:

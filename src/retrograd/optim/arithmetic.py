@@ -24,7 +24,14 @@ def sqrt(x: Any) -> Any:
 def power(x: Any, y: Any) -> Any:
     """A power of two numbers."""
     # Python's own power differs from NumPy's in the last bit, and a graph computes with NumPy's.
-    return float(np.power(x, y)) if type(x) is float and type(y) is float else arithmetic.power(x, y)
+    if type(y) is not float or not isinstance(x, (float, np.ndarray)):
+        return arithmetic.power(x, y)
+    return np.power(x, y) if isinstance(x, np.ndarray) else float(np.power(x, y))
+
+
+def maximum(x: Any, y: Any) -> Any:
+    """The larger one, elementwise, of two ndarrays or two tensors."""
+    return np.maximum(x, y) if isinstance(x, (np.ndarray, np.generic)) else arithmetic.maximum(x, y)
 
 
 def choose(condition: Any, x: Any, y: Any) -> Any:

@@ -1,8 +1,8 @@
-"""Which parameters an optimiser has, and which gradient is for which of them."""
+"""Which parameters an optimiser has, in which groups, and which gradient is for which of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from retrograd.core.box import Box
@@ -34,6 +34,28 @@ def parameters_of(params: Any, name: str) -> list[Parameter]:
     if not cells:
         raise RetrogradError(f"{name}: there are no parameters{at_user_line()}; an iterator can be used only once")
     return list(cells)
+
+
+def groups_of(params: Any, name: str) -> list[tuple[list[Parameter], dict[str, Any]]]:
+    """(parameters, settings of its own) of every group; parameters that come without groups are one.
+
+    Raises:
+        RetrogradError: as `parameters_of`; also for a parameter in two groups, and a group without "params".
+    """
+    listed = params if isinstance(params, (Module, Parameter, int, float, list, tuple)) else list(params)
+    if not isinstance(listed, (list, tuple)) or not any(isinstance(g, Mapping) for g in listed):
+        return [(parameters_of(listed, name), {})]
+    groups, home = [], dict[Parameter, int]()
+    for i, group in enumerate(listed):
+        if not isinstance(group, Mapping) or "params" not in group:
+            raise RetrogradError(f'{name}: group {i} is no dict with "params"; give {{"params": [...], "lr": 0.1}}')
+        given = group["params"]
+        cells = parameters_of([given] if isinstance(given, Parameter) else given, name)
+        for cell in cells:
+            if home.setdefault(cell, i) != i:
+                raise RetrogradError(f"{name}: {cell.name} is in group {home[cell]} and in group {i}")
+        groups.append((cells, {key: value for key, value in group.items() if key != "params"}))
+    return groups
 
 
 def check_gradient(what: str, parameter: Any, gradient: Any) -> None:

@@ -14,17 +14,15 @@ from retrograd.core.box import Box
 from retrograd.core.cells import Cell, commit
 from retrograd.core.dispatch import Evaluate, Interpreter, current
 from retrograd.core.tree import flatten, flatten_like, unflatten
-from retrograd.errors import ModelError, RetrogradError, TracingError
-from retrograd.graph.stage import innermost_stage
+from retrograd.errors import ModelError, RetrogradError
 from retrograd.nn.state import constant, names, zero_grad
 from retrograd.ops.indexing import concrete
 from retrograd.ops.inputs import array_of, converted, face
 from retrograd.ops.shaping import zeros_like
-from retrograd.optim.matching import check_gradient, parameters_of, places
-from retrograd.optim.number import Number
-from retrograd.tensor.parameter import Buffer, Parameter, Setting, assign
-
-Schedule = Callable[[Any], Any]
+from retrograd.optim.matching import check_gradient, groups_of, places
+from retrograd.optim.number import Fixed, Number
+from retrograd.optim.settings import Group, Settings, shown, spread
+from retrograd.tensor.parameter import Buffer, Parameter
 
 
 class Optimizer(ABC):
@@ -38,12 +36,18 @@ class Optimizer(ABC):
     and the functions of `retrograd.optim.arithmetic` only.
 
     Args:
-        params: parameters, (name, parameter) pairs, or a module; None for the pure pair.
+        params: parameters, (name, parameter) pairs, or a module; None for the pure pair. A list of dicts makes groups:
+            each has "params" and settings of its own, as in PyTorch.
         slots: the names of what is remembered for each parameter, of its shape and dtype.
-        settings: a value, or a schedule, for each `Number`.
+        settings: a value, or a schedule, for each `Number`; for a `rg.nn.stack` an array of one for each model as well.
+
+    Attributes:
+        parameters: all of them, or None for the pure pair.
+        param_groups: the groups; ``param_groups[1]["lr"] = 0.1`` gives the second one a rate of its own.
     """
 
     _settings_of: ClassVar[dict[str, Number]]
+    slots = Fixed()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -52,18 +56,32 @@ class Optimizer(ABC):
     def __init__(self, params: Any, *, slots: Sequence[str] = (), **settings: Any) -> None:
         self.slots = tuple(slots)
         self._version = 0
-        self._settings = {name: Setting(0.0, name=name) for name in self._settings_of}
-        self._schedules: dict[str, Schedule] = {}
-        self._used: set[str] = set()  # settings that were ever other than 0: terms that the rule includes
+        groups = None if params is None else groups_of(params, type(self).__name__)
+        self.parameters = None if groups is None else [p for cells, _ in groups for p in cells]
+        self._own = Settings(self, self.parameters)
         for name, value in settings.items():
             setattr(self, name, value)
-        self.parameters = None if params is None else parameters_of(params, type(self).__name__)
+        self.param_groups = [] if groups is None else self._grouped(groups)
         cells = self.parameters or []
         self._slots = [
             tuple(Buffer(np.zeros(*_kind(p)), name=f"{p.name}.{slot}") for slot in self.slots) for p in cells
         ]
         self._steps = None if params is None else Buffer(np.asarray(0, INT), name="step")
         self._orders: dict[tuple[str, ...], list[int]] = {}
+
+    def _grouped(self, groups: list[tuple[list[Parameter], dict[str, Any]]]) -> list[Group]:
+        made, first = [], 0
+        for i, (cells, options) in enumerate(groups):
+            group = Group(self, Settings(self, cells, self._own, f"groups.{i}."), cells, first)
+            for name, value in self._group_options(options).items():
+                group[name] = value
+            made.append(group)
+            first += len(cells)
+        return made
+
+    def _group_options(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The settings that a group was given, by the names of `Number` attributes."""
+        return options
 
     # The rule ---------------------------------------------------------------------------------------------------------
 
@@ -72,8 +90,13 @@ class Optimizer(ABC):
         """What the updates of all parameters share in one step.
 
         Args:
-            read: gives a setting by name, as a Python float or a weak scalar.
+            read: gives a setting by name, as a Python float or a weak scalar; for the models of a stack perhaps as an
+                array of one number each. With a second argument it gives that for a setting that was never other than
+                0, whose term is then left out: ``read("weight_decay", None)``.
             steps: how many steps were completed, likewise.
+
+        Returns:
+            A number, or a tuple of numbers and what else `rule` is to know.
         """
 
     @abstractmethod
@@ -87,59 +110,26 @@ class Optimizer(ABC):
         """How many steps were completed (int64)."""
         return self._stateful("steps")._steps
 
-    def _number(self, name: str) -> Any:
-        schedule = self._schedules.get(name)
-        if schedule is None:
-            return self._settings[name]
-        return schedule(face(converted(array_of(self._stateful(name)._steps), FLOAT64), True))
+    @property
+    def scheduled(self) -> bool:
+        """Whether the learning rate, also that of a group, is a schedule."""
+        return any("lr" in settings.schedules for settings in self.settings("lr"))
 
-    def _assign_number(self, number: Number, value: Any) -> None:
-        name = number.name
-        if callable(value):
-            if not number.scheduled:
-                raise RetrogradError(f"{type(self).__name__}: only lr can be a schedule, {name} is a number")
-            self._tracing_refuses(f"a schedule for {name}")
-            self._schedules[name] = value
-            self._version += 1
-            return
-        if not isinstance(value, (Box, Cell)):
-            value = float(value)
-            if not 0.0 <= value < number.below:
-                upper = "" if number.below == float("inf") else f" and below {number.below:g}"
-                raise RetrogradError(f"{type(self).__name__}: {name} is at least 0{upper}, not {value}")
-        elif (shape := tuple(array_of(value).shape)) != ():
-            raise RetrogradError(f"{type(self).__name__}: {name} is a number, not an array of shape {shape}")
-        if name not in self._used and not (type(value) is float and value == 0.0):
-            self._tracing_refuses(f"the first {name} other than 0")
-            self._used.add(name)
-            self._version += 1
-        if self._schedules.pop(name, None) is not None:
-            self._version += 1
-        assign(self._settings[name], value if type(value) is float else converted(array_of(value), FLOAT64))
+    def settings(self, name: str) -> list[Settings]:
+        """Where a setting is: the optimiser's own, and that of every group which has one of its own."""
+        return [self._own, *(g._settings for g in self.param_groups if name in g._settings.cells)]
 
-    def _tracing_refuses(self, what: str) -> None:
-        active = current()
-        if not isinstance(active, Evaluate) and innermost_stage(active) is not None:
-            raise TracingError(f"{type(self).__name__}: {what} changes the program that is traced; assign it before")
+    def _check_setting(self, name: str, value: Any) -> None:
+        """Refuse a value that this optimiser cannot use; what all refuse is refused elsewhere."""
 
-    def _read_float(self, name: str, steps: float) -> float:
-        schedule = self._schedules.get(name)
-        if schedule is None:
-            return self._settings[name].array.item()  # type: ignore[union-attr]
-        return float(schedule(face(np.asarray(steps), True)))
+    def _shared(self, settings: Settings, steps: Any, bare: bool) -> Any:
+        """What the updates of a group share; `steps` is the bare or boxed count of completed steps."""
+        done = float(steps) if bare else face(converted(array_of(steps), FLOAT64), True)
+        return self.numbers(settings.reader(done, bare), done)
 
-    def _read_box(self, name: str, steps: Any) -> Any:
-        schedule = self._schedules.get(name)
-        found = constant(self._settings[name]) if schedule is None else converted(array_of(schedule(steps)), FLOAT64)
-        return face(found, True)
-
-    def _shared(self, steps: Any, bare: bool) -> tuple[Any, Any]:
-        """(what the updates share, the next step count)."""
-        if bare:
-            done = float(steps)
-            return self.numbers(lambda name: self._read_float(name, done), done), np.asarray(int(steps) + 1, INT)
-        count = face(converted(array_of(steps), FLOAT64), True)
-        return self.numbers(lambda name: self._read_box(name, count), count), face(array_of(steps)) + 1
+    def _updated(self, numbers: Any, parameter: Any, gradient: Any, *slots: Any) -> tuple[Any, ...]:
+        """The rule, with what differs from model to model laid along the first axis."""
+        return self.rule(spread(numbers, parameter, type(self).__name__), parameter, gradient, *slots)
 
     # The pure pair ----------------------------------------------------------------------------------------------------
 
@@ -176,10 +166,11 @@ class Optimizer(ABC):
         bare = isinstance(current(), Evaluate) and not any(isinstance(v, Box) for row in rows for v in (*row, count))
         if not bare:
             rows = [[v if v is None else face(v) for v in row] for row in rows]
-        shared, following = self._shared(count, bare)
+        shared, following = self._shared(self._own, count, bare), _following(count, bare)
+        rule = self._updated if _per_model(shared) else self.rule
         for row in rows:
             check_gradient("the gradient of a parameter", row[0], row[1])
-        new = [row[:1] + row[2:] if row[1] is None else self.rule(shared, *row) for row in rows]
+        new = [row[:1] + row[2:] if row[1] is None else rule(shared, *row) for row in rows]
         trees = [unflatten(structure, [face(_array(row[i])) for row in new]) for i in range(1 + len(self.slots))]
         return trees[0], {"step": face(following), **dict(zip(self.slots, trees[1:], strict=True))}
 
@@ -213,15 +204,19 @@ class Optimizer(ABC):
 
     def _step_bare(self, cells: list[Parameter], given: list[Any]) -> None:
         """The eager step, on ndarrays. It counts for every small model, hence the plain loops."""
-        shared, following = self._shared(self._steps.array, True)  # type: ignore[union-attr]
+        count = self._steps.array  # type: ignore[union-attr]
         written: list[Cell] = [self._steps]  # type: ignore[list-item]
-        arrays = [following]
-        rule = self.rule
-        for cell, gradient, slots in zip(cells, given, self._slots, strict=True):
-            if gradient is not None:
-                written.append(cell)
-                written += slots
-                arrays += rule(shared, cell.array, gradient, *[s.array for s in slots])
+        arrays = [_following(count, True)]
+        for group in self.param_groups:
+            shared = self._shared(group._settings, count, True)
+            rule = self._updated if _per_model(shared) else self.rule
+            for place in group.places:
+                gradient = given[place]
+                if gradient is not None:
+                    cell, slots = cells[place], self._slots[place]
+                    written.append(cell)
+                    written += slots
+                    arrays += rule(shared, cell.array, gradient, *[s.array for s in slots])
         if len(written) > 1:
             commit(written, [_array(a) for a in arrays], lent=True)
 
@@ -230,12 +225,17 @@ class Optimizer(ABC):
         if all(g is None for g in given):
             return
         assert self._steps is not None
-        shared, following = self._shared(constant(self._steps), False)
-        changes: list[tuple[Cell, Any, Any]] = [(self._steps, following, None)]
-        for cell, gradient, slots in zip(cells, given, self._slots, strict=True):
-            if gradient is not None:
-                new = self.rule(shared, constant(cell), face(gradient), *[constant(s) for s in slots])
-                changes += zip((cell, *slots), new, repeat(None), strict=False)
+        count = constant(self._steps)
+        changes: list[tuple[Cell, Any, Any]] = [(self._steps, _following(count, False), None)]
+        for group in self.param_groups:
+            shared = self._shared(group._settings, count, False)
+            rule = self._updated if _per_model(shared) else self.rule
+            for place in group.places:
+                gradient = given[place]
+                if gradient is not None:
+                    cell, slots = cells[place], self._slots[place]
+                    new = rule(shared, constant(cell), face(gradient), *[constant(s) for s in slots])
+                    changes += zip((cell, *slots), new, repeat(None), strict=False)
         active.assign_all(changes)
 
     def zero_grad(self) -> None:
@@ -279,7 +279,8 @@ class Optimizer(ABC):
     def _saved(self) -> dict[str, Cell]:
         this = self._stateful("state")
         found: dict[str, Cell] = {"step": this._steps}
-        found.update({name: cell for name, cell in self._settings.items() if name not in self._schedules})
+        for settings in (self._own, *(group._settings for group in self.param_groups)):
+            found.update(settings.saved())
         for i, slots in enumerate(self._slots):
             found.update({f"{i}.{slot}": cell for slot, cell in zip(self.slots, slots, strict=True)})
         return found
@@ -287,8 +288,8 @@ class Optimizer(ABC):
     def state_dict(self) -> dict[str, np.ndarray]:
         """A copy of the step count, the settings and all slots.
 
-        Names are "step", those of the settings, and "0.exp_avg" for a slot of the first parameter. A schedule is a
-        function and is not among them.
+        Names are "step", those of the settings ("lr"; "groups.1.lr" for one that a group has of its own), and
+        "0.exp_avg" for a slot of the first parameter. A schedule is a function and is not among them.
         """
         return {name: concrete(cell, "a state_dict holds numbers").copy() for name, cell in self._saved().items()}
 
@@ -310,24 +311,39 @@ class Optimizer(ABC):
         if wrong:
             listed = "\n  ".join(sorted(wrong))
             raise ModelError(f"this state does not fit the {type(self).__name__}, nothing was loaded:\n  {listed}")
-        for name in self._settings:
-            if name in arrays:
-                setattr(self, name, float(arrays[name]))
-        rest = [name for name in arrays if name not in self._settings]
+        rest = set(arrays)
+        for settings in (self._own, *(group._settings for group in self.param_groups)):
+            for name in list(settings.saved()):
+                settings.assign(name.removeprefix(settings.prefix), _plain(arrays[name]))
+                rest.discard(name)
         commit([cells[n] for n in rest], [arrays[n] for n in rest])
 
     def __repr__(self) -> str:
-        shown = {n: "a schedule" if n in self._schedules else f"{c.array:g}" for n, c in self._settings.items()}
-        settings = ", ".join(f"{name}={text}" for name, text in shown.items())
+        settings = ", ".join(f"{name}={shown(self._own, name)}" for name in self._settings_of)
         if self.parameters is None:
             return f"{type(self).__name__}({settings})"
         total = sum(p.size for p in self.parameters)
-        return f"{type(self).__name__}({settings})   {len(self.parameters)} parameters, {total:,} numbers"
+        groups = f"{len(self.param_groups)} groups, " if len(self.param_groups) > 1 else ""
+        return f"{type(self).__name__}({settings})   {groups}{len(self.parameters)} parameters, {total:,} numbers"
 
 
 def _kind(cell: Cell) -> tuple[tuple[int, ...], np.dtype]:
     assert cell.type is not None
     return cell.type.shape, cell.type.dtype
+
+
+def _following(count: Any, bare: bool) -> Any:
+    """The next step count."""
+    return np.asarray(int(count) + 1, INT) if bare else face(array_of(count)) + 1
+
+
+def _per_model(shared: Any) -> bool:
+    """Whether one of the numbers differs from model to model."""
+    return any(getattr(n, "shape", ()) for n in (shared if isinstance(shared, tuple) else (shared,)))
+
+
+def _plain(array: np.ndarray) -> Any:
+    return array if array.ndim else float(array)
 
 
 def _slot(state: Mapping[str, Any], slot: str) -> Any:

@@ -37,7 +37,7 @@ def drop_dead(graph: Graph) -> Graph:
     return replaced(graph, kept[::-1], graph.outputs)
 
 
-RAISES = frozenset(("gather", "scatter_add", "softmax_cross_entropy", "check_labels"))
+RAISES = frozenset(("gather", "scatter_add", "softmax_cross_entropy", "check_labels", "check_converged", "fixed_point"))
 
 
 def can_raise(e: Equation) -> bool:

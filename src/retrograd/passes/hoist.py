@@ -12,10 +12,11 @@ from retrograd.primitives.families import Pointwise
 
 # Besides pointwise ones: defined for every value of their operands, so a loop that never runs may have them too.
 TOTAL = frozenset((
-    "convert", "broadcast", "reshape", "transpose", "slice", "pad", "concatenate", "sum", "mean", "max", "argmax",
-    "logsumexp", "softmax", "layer_norm", "one_hot", "argsort", "matmul", "affine",
+    "convert", "broadcast", "reshape", "transpose", "slice", "pad", "concatenate", "sum", "mean", "max", "min",
+    "any", "all", "argmax", "argmin", "logsumexp", "softmax", "layer_norm", "one_hot", "argsort", "matmul", "affine",
+    "prod", "cumulative_sum", "cumulative_product", "linear_recurrence",
 ))  # fmt: skip
-PARTIAL = frozenset(("power", "integer_power", "check_labels"))  # pointwise, and not defined for all integers
+PARTIAL = frozenset(("power", "integer_power", "check_labels", "check_converged"))  # pointwise, and not defined for all integers
 
 Constants = list[tuple[Var, Operand]]  # what the body calls a value, and what it is outside
 

@@ -1,4 +1,4 @@
-"""Inline calls: ``call`` and ``custom_vjp`` become the equations of their graphs."""
+"""Inline calls: ``call`` and functions with declared derivatives become the equations of their graphs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def inline_calls(graph: Graph) -> Graph:
 
     What a checkpoint runs again is written again; where common subexpressions find the first run, they join the two.
     """
-    return rewritten(graph, {"call": _call, "custom_vjp": _custom}, inline_calls)
+    rules = {"call": _call, "custom_vjp": _custom, "custom_jvp": _custom, "fixed_point": _solution}
+    return rewritten(graph, rules, inline_calls)
 
 
 def _call(w: Writer, e: Equation) -> Sequence[Operand] | None:
@@ -33,6 +34,11 @@ def _call(w: Writer, e: Equation) -> Sequence[Operand] | None:
 def _custom(w: Writer, e: Equation) -> Sequence[Operand] | None:
     prim: Any = e.prim
     return _inlined(w, e, prim.primal)
+
+
+def _solution(w: Writer, e: Equation) -> Sequence[Operand] | None:
+    prim: Any = e.prim
+    return _inlined(w, e, prim.solution)
 
 
 def _inlined(w: Writer, e: Equation, graph: Graph) -> Sequence[Operand] | None:

@@ -145,5 +145,6 @@ def _reduction(w: Writer, e: Equation) -> Found:
 
 SHAPE_RULES: dict[str, Rule] = {
     "broadcast": _broadcast, "reshape": _reshape, "transpose": _transpose, "slice": _slice, "pad": _pad,
-    "concatenate": _concatenate, "sum": _reduction, "max": _reduction,
+    "concatenate": _concatenate, "sum": _reduction, "max": _reduction, "min": _reduction,
+    "any": _reduction, "all": _reduction, "prod": _reduction,
 }  # fmt: skip

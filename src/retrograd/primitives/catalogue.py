@@ -11,20 +11,27 @@ from retrograd.primitives import (
     contraction,
     control,
     creation,
+    cumulative,
+    custom,
     exponential,
     fused,
+    implicit,
     indexing,
     loops,
     movement,
     reduction,
+    rounding,
+    sorting,
     trigonometric,
 )
 from retrograd.primitives.vocabulary import BOXES
 
 FAMILIES = {
-    "arithmetic": arithmetic, "exponential": exponential, "trigonometric": trigonometric, "activation": activation,
-    "comparison": comparison, "movement": movement, "reduction": reduction, "indexing": indexing,
-    "contraction": contraction, "fused": fused, "creation": creation, "control": control, "loops": loops,
+    "arithmetic": arithmetic, "rounding": rounding, "exponential": exponential, "trigonometric": trigonometric,
+    "activation": activation, "comparison": comparison, "movement": movement, "reduction": reduction,
+    "cumulative": cumulative, "indexing": indexing, "sorting": sorting, "contraction": contraction, "fused": fused,
+    "creation": creation, "control": control, "loops": loops, "custom": custom,
+    "implicit": implicit,
 }  # fmt: skip
 
 set_vocabulary(BOXES)

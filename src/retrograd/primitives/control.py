@@ -10,17 +10,19 @@ from typing import Any
 import numpy as np
 
 from retrograd.core.box import Box
-from retrograd.core.dispatch import apply
+from retrograd.core.dispatch import apply, apply1
 from retrograd.core.forward import reverse_of_reverse, zeros_for
 from retrograd.core.primitive import Primitive
+from retrograd.core.source import tentatively
 from retrograd.core.types import ArrayType, type_of
 from retrograd.errors import DTypeError, MissingRule, ShapeError
 from retrograd.graph.interpret import WATCH, execute
 from retrograd.graph.ir import Graph
 from retrograd.graph.trace import trace_pure
 from retrograd.primitives import derive
-from retrograd.primitives.comparison import WHERE
+from retrograd.primitives.comparison import LOGICAL_NOT, WHERE
 from retrograd.primitives.families import behind_lanes, lead
+from retrograd.primitives.lanes import meant_for
 from retrograd.primitives.trigonometric import COS, SIN
 
 
@@ -113,6 +115,16 @@ class OfGraphs(Primitive):
             out = apply(forward, *args)[n:]
         return self.backward_part(out, args, ct, flags)
 
+    # Forward mode in two parts (`derive.Apart`); by default the second part is all of it.
+
+    def linear_forward(self, needs: derive.Flags) -> tuple[Primitive, int | None]:
+        """The primitive that also gives what the linear part needs, and how many outputs come before that."""
+        return self, None
+
+    def linear_part(self, residuals: Any, args: Sequence[Any], tangents: Sequence[Any], out: Sequence[Any]) -> Any:
+        """The tangents of the outputs."""
+        return self.pushforward(None, args, tangents, out)
+
 
 @dataclass(frozen=True)
 class Call(OfGraphs):
@@ -182,6 +194,20 @@ class Call(OfGraphs):
         graph = derive.pushed_forward(self.graph, flags)
         outs = apply(Call(graph, self.label, self.recompute), *args, *derive.chosen(tangents, flags))
         return derive.spread(outs[len(self.graph.outputs) :], derive.floats(self.graph.out_types))
+
+    def linear_forward(self, needs: derive.Flags) -> tuple[Primitive, int | None]:
+        if self.recompute:
+            return self, None
+        parts = derive.linear_split(self.graph, needs)
+        return Call(parts.forward, self.label), parts.n_outputs
+
+    def linear_part(self, residuals: Any, args: Sequence[Any], tangents: Sequence[Any], out: Sequence[Any]) -> Any:
+        if self.recompute:
+            return super().linear_part(residuals, args, tangents, out)
+        flags = tuple(t is not None for t in tangents)
+        linear = Call(derive.linear_split(self.graph, flags).backward, f"linear part of {self.label}")
+        pushed = apply(linear, *residuals, *derive.chosen(tangents, flags))
+        return derive.spread(pushed, derive.floats(self.graph.out_types))
 
 
 @dataclass(frozen=True)
@@ -293,9 +319,19 @@ class Cond(OfGraphs):
         true, false = (derive.batched(g, flags, size, wanted)[0] for g in (self.true, self.false))
         if not batched[0]:
             return apply(Cond(true, false), *args), wanted
-        yes, no = apply(Call(true), *args[1:]), apply(Call(false), *args[1:])
+        with tentatively():  # each lane takes one of them
+            yes = self._for_lanes(true, args[0], args[1:], flags, size)
+            no = self._for_lanes(false, apply1(LOGICAL_NOT, args[0]), args[1:], flags, size)
         outs = [apply(WHERE, behind_lanes(args[0], len(a.shape)), a, b) for a, b in zip(yes, no, strict=True)]
         return outs, wanted
+
+    def _for_lanes(self, arm: Graph, takes: Any, args: Sequence[Any], flags: derive.Flags, size: int) -> Any:
+        """The results of an arm for all lanes; it runs only if some lane takes it, and on arguments of such lanes."""
+        if not size:
+            return apply(Call(arm), *args)
+        some, given = meant_for(takes, args, flags)
+        idle = derive.remembered(arm, "idle", lambda: derive.zeros_like_outputs(arm))
+        return apply(Cond(arm, idle), some, *given)
 
     def _parts(self, needs: derive.Flags) -> tuple[Cond, Cond, derive.Flags]:
         """Forward, backward, and which operands the backward part gives a cotangent for.
@@ -333,3 +369,24 @@ class Cond(OfGraphs):
         true, false = (derive.pushed_forward(g, flags) for g in (self.true, self.false))
         outs = apply(Cond(true, false), *args, *derive.chosen(tangents[1:], flags))
         return derive.spread(outs[len(self.true.outputs) :], derive.floats(self.true.out_types))
+
+    def _linear_parts(self, needs: derive.Flags) -> tuple[Cond, Cond]:
+        def make() -> Any:
+            yes, no = (derive.linear_split(g, needs) for g in (self.true, self.false))
+            n, n_yes, n_no = yes.n_outputs, len(yes.from_input), len(no.from_input)
+            res_yes, res_no = yes.backward.in_types[:n_yes], no.backward.in_types[:n_no]
+            forward = Cond(
+                derive.with_outputs(yes.forward, n, [], res_no), derive.with_outputs(no.forward, n, res_yes, [])
+            )
+            return forward, Cond(derive.linear_arm(yes, [], res_no), derive.linear_arm(no, res_yes, []))
+
+        return derive.remembered(self.true, ("linear cond", self.false, needs), make)
+
+    def linear_forward(self, needs: derive.Flags) -> tuple[Primitive, int | None]:
+        return self._linear_parts(needs[1:])[0], len(self.true.outputs)
+
+    def linear_part(self, residuals: Any, args: Sequence[Any], tangents: Sequence[Any], out: Sequence[Any]) -> Any:
+        flags = tuple(t is not None for t in tangents[1:])
+        linear = self._linear_parts(flags)[1]
+        pushed = apply(linear, args[0], *residuals, *derive.chosen(tangents[1:], flags))
+        return derive.spread(pushed, derive.floats(self.true.out_types))

@@ -15,7 +15,7 @@ import numpy as np
 
 from retrograd.core.batching import Batch
 from retrograd.core.box import Box
-from retrograd.core.dispatch import current, interpreter
+from retrograd.core.dispatch import Interpreter, apply, current, interpreter, lowest
 from retrograd.core.forward import Forward, backpropagate, zeros_for
 from retrograd.core.reverse import Reverse
 from retrograd.core.sweep import sweep
@@ -120,13 +120,48 @@ def as_value(value: Any) -> Any:
     return value if hasattr(value, "dtype") else np.asarray(value)
 
 
+class Apart(Forward):
+    """Forward mode whose tangents live at a level of their own, so that what needs none of them can run once.
+
+    A primitive made of graphs runs in two parts, the second of which only sees residuals and tangents.
+    """
+
+    name = "linearize"
+
+    def __init__(self, below: Interpreter, tangents_at: Interpreter) -> None:
+        super().__init__(below)
+        self.tangents_at = tangents_at
+
+    def process(self, prim: Any, args: Sequence[Any]) -> Any:
+        assert self.below is not None
+        of_graphs = prim.residuals is not None
+        if self.unfolds and of_graphs:
+            found = lowest(self).unfolded(prim, args)
+            if found is not None:
+                return found
+        pairs = [self.split(a) for a in args]
+        values, tangents = [p for p, _ in pairs], [t for _, t in pairs]
+        with interpreter(self.below):
+            if not prim.differentiable or all(t is None for t in tangents):
+                return apply(prim, *values)
+            first, n = prim.linear_forward(tuple(t is not None for t in tangents)) if of_graphs else (prim, 0)
+            out = apply(first, *values)
+        with interpreter(self.tangents_at):
+            if of_graphs:
+                out, kept = out[:n], out[n:]
+                tangent = prim.linear_part(kept, values, tangents, out)
+            else:
+                tangent = self.push(prim, values, tangents, out)
+        return self.joined(prim, out, tangent)
+
+
 @dataclass(frozen=True)
 class Split:
     """The derivative of a graph in two parts.
 
     `forward`: inputs -> outputs and residuals. `backward`: residuals and the cotangents of the floating outputs ->
     the cotangents of those inputs where `pulled` is set. `from_input[i]` is the input that residual `i` just repeats,
-    or None.
+    or None. Where it is split for forward mode, `backward` takes the tangents of inputs to those of floating outputs.
     """
 
     forward: Graph
@@ -155,20 +190,44 @@ def _split(graph: Graph, needs: Flags) -> Split:
             for o, ct in zip(chosen(outs, floats(graph.out_types)), xs[n:], strict=True)
             if isinstance(o, Box) and o.owner is level
         ]
-        leaves = sweep([node for node, _ in live], [ct for _, ct in live], rule=backpropagate)
+        rule = lowest(current()).sweeping(backpropagate)
+        leaves = sweep([node for node, _ in live], [ct for _, ct in live], rule=rule)
         cts = [leaves.get(b.node) if f else None for b, f in zip(boxes, needs, strict=True)]
         pulled[:] = [c is not None for c in cts]
         return [level.strip(o) for o in outs] + [c for c in cts if c is not None]
 
     types = list(graph.in_types)
     joint = trace_pure(run, types + strong(chosen(graph.out_types, floats(graph.out_types))), "vjp of a graph")
-    parts = _partition(joint, n, len(graph.outputs), tuple(pulled))
+    parts = partition(joint, n, len(graph.outputs), tuple(pulled))
     inherit(graph, parts.forward, parts.backward)
     return parts
 
 
-def _partition(joint: Graph, n_inputs: int, n_outputs: int, pulled: Flags) -> Split:
-    """Cut a joint graph in two: what depends on the cotangents is backward, the rest forward.
+def linear_split(graph: Graph, flags: Flags) -> Split:
+    """Split the forward derivative of `graph` by the flagged inputs: what needs no tangent comes first."""
+
+    def run(*xs: Any) -> list[Any]:
+        n = len(flags)
+        level = Apart(current(), current())
+        tangents = spread(xs[n:], flags)
+        with interpreter(level):
+            outs = interpret(graph, [level.dual(x, t) for x, t in zip(xs[:n], tangents, strict=True)])
+        pairs = [level.split(o) for o in outs]
+        with_tangent = chosen(pairs, floats(graph.out_types))
+        return [p for p, _ in pairs] + [zeros_for(as_value(p)) if t is None else t for p, t in with_tangent]
+
+    def make() -> Split:
+        types = list(graph.in_types)
+        joint = trace_pure(run, types + strong(chosen(types, flags)), "jvp of a graph")
+        parts = partition(joint, len(types), len(graph.outputs), ())
+        inherit(graph, parts.forward, parts.backward)
+        return parts
+
+    return remembered(graph, ("linear split", flags), make)
+
+
+def partition(joint: Graph, n_inputs: int, n_outputs: int, pulled: Flags) -> Split:
+    """Cut a joint graph in two: what depends on the inputs behind the first `n_inputs` is backward, the rest forward.
 
     Equations without variables (constants, counters) cost nothing and go where they are used.
     """
@@ -194,7 +253,8 @@ def _partition(joint: Graph, n_inputs: int, n_outputs: int, pulled: Flags) -> Sp
         if isinstance(o, Var) and o not in made and o not in costless and o not in residuals:
             residuals.append(o)
     forward_outs = joint.outputs[:n_outputs] + tuple(residuals)
-    forward = Graph(joint.inputs[:n_inputs], tuple(_needed(free + early, forward_outs)), forward_outs)
+    first = map(_in_advance, _needed(free + early, forward_outs))
+    forward = Graph(joint.inputs[:n_inputs], tuple(first), forward_outs)
     entry = tuple(Var(v.type.strong()) for v in residuals)
     renamed = dict(zip(residuals, entry, strict=True))
 
@@ -207,6 +267,13 @@ def _partition(joint: Graph, n_inputs: int, n_outputs: int, pulled: Flags) -> Sp
     return Split(forward, backward, n_outputs, pulled, tuple(places.get(r) for r in residuals))
 
 
+def _in_advance(e: Equation) -> Equation:
+    """An equation of the forward part; one of a derivative's is there in case somebody asks for that."""
+    if e.line is None or not e.line.derivative:
+        return e
+    return Equation(e.prim, e.operands, e.outs, e.line._replace(tentative=True))
+
+
 def _needed(equations: Sequence[Equation], outputs: Sequence[Any]) -> list[Equation]:
     """The equations that `outputs` depend on, in order."""
     wanted = {o for o in outputs if isinstance(o, Var)}
@@ -216,6 +283,17 @@ def _needed(equations: Sequence[Equation], outputs: Sequence[Any]) -> list[Equat
             kept.append(e)
             wanted.update(o for o in e.operands if isinstance(o, Var))
     return kept[::-1]
+
+
+def pruned(graph: Graph) -> Graph:
+    """`graph` without the equations that no output depends on."""
+    return Graph(graph.inputs, tuple(_needed(graph.equations, graph.outputs)), graph.outputs)
+
+
+def zeros_like_outputs(graph: Graph) -> Graph:
+    """A graph of the same inputs and output types that gives zeros."""
+    types = strong(graph.out_types)
+    return trace_pure(lambda *xs: [zeros_for(t) for t in types], graph.in_types, "zeros")
 
 
 def with_outputs(graph: Graph, n: int, before: Sequence[ArrayType], after: Sequence[ArrayType]) -> Graph:
@@ -245,3 +323,15 @@ def backward_arm(
         return [zeros_for(t) if c is None else c for c, t, w in zip(pulled, types, wanted, strict=True) if w]
 
     return trace_pure(run, [*before, *own, *after, *cotangents], "the backward part of an arm of cond")
+
+
+def linear_arm(parts: Split, before: Sequence[ArrayType], after: Sequence[ArrayType]) -> Graph:
+    """The linear part of one arm of a cond, with the other arm's residuals among its inputs."""
+    n = len(parts.from_input)
+    own, tangents = list(parts.backward.in_types[:n]), list(parts.backward.in_types[n:])
+
+    def run(*xs: Any) -> list[Any]:
+        start = len(before)
+        return interpret(parts.backward, [*xs[start : start + n], *xs[start + n + len(after) :]])
+
+    return trace_pure(run, [*before, *own, *after, *tangents], "the linear part of an arm of cond")

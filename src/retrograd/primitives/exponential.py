@@ -94,3 +94,25 @@ class SQRT(Real):
 
     def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
         yield ([0.0, 4.0, np.inf, -1.0],), ([np.inf, 0.25, 0.0, np.nan],)
+
+
+@pointwise
+class RSQRT(Real):
+    r"""Reciprocal of the square root; infinite at 0, NaN below.
+
+    .. math:: y = 1 / \sqrt x, \qquad \bar x = -\bar y\, y / (2 x)
+
+    Derivation.  :math:`\partial x^{-1/2} / \partial x = -\tfrac12 x^{-1/2} / x`.
+    """
+
+    name, formula = "rsqrt", "1 / sqrt(x)"
+    low, high = 0.6, 3.0
+
+    def evaluate(self, x: Any) -> Any:
+        return 1 / np.sqrt(x)
+
+    def partials(self, k: Any, x: Any, *, out: Any) -> Sequence[Any]:
+        return (-0.5 * out / x,)
+
+    def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        yield ([0.0, 4.0, np.inf, -1.0],), ([-np.inf, -0.0625, 0.0, np.nan],)

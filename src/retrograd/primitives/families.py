@@ -132,6 +132,11 @@ class Pointwise(Primitive):
         called = [f() if isinstance(f, FunctionType) else f for f in found]
         return [None if f is None else Symbol.of(f) for f in called]
 
+    @property
+    def piecewise_constant(self) -> bool:
+        """Whether it has a derivative and all of it is zero."""
+        return self.differentiable and all(d is None for d in self.local_derivatives())
+
     @cached_property
     def uses(self) -> tuple[tuple[bool, ...], bool]:
         """Which arguments, and whether the output, the derivative looks at."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.core.dispatch import apply1, apply2
+from retrograd.core.dispatch import apply2
 from retrograd.core.primitive import Primitive
 from retrograd.core.types import ArrayType, Outline
 from retrograd.errors import DTypeError, ShapeError
@@ -122,24 +122,3 @@ class ScatterAdd(Primitive):
             yield np.zeros((0, 1), np.int32), np.zeros((0, *self.shape[1:]))
         else:
             yield np.array([[[0], [2]], [[1], [1]]]), rng.normal(size=(2, 2, *self.shape[2:]))
-
-
-@dataclass(frozen=True)
-class Argsort(Primitive):
-    r"""Indices (int64) that sort along the last axis, stably; NaN last. No derivative."""
-
-    name, formula, derivative, differentiable = "argsort", "argsort(x)", "0", False
-
-    def evaluate(self, x: Any) -> Any:
-        return np.argsort(x, axis=-1, kind="stable")
-
-    def infer(self, *types: ArrayType) -> ArrayType:
-        if types[0].ndim == 0:
-            raise ShapeError("argsort needs at least one axis")
-        return ArrayType(types[0].shape, np.dtype("int64"))
-
-    def batch(self, size: int, args: Sequence[Any], batched: Sequence[bool]) -> Any:
-        return apply1(self, args[0])
-
-    def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
-        yield (rng.integers(0, 5, size=(3, 7)).astype(float),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from retrograd.config import INT
 from retrograd.core.dispatch import apply, apply1
 from retrograd.core.forward import zeros_for
 from retrograd.core.primitive import Primitive
+from retrograd.core.source import tentatively
 from retrograd.core.types import ArrayType
 from retrograd.errors import DTypeError, MissingRule, ShapeError
 from retrograd.graph.interpret import WATCH, evaluate, interpret
@@ -21,10 +22,11 @@ from retrograd.graph.trace import trace_pure
 from retrograd.primitives import derive
 from retrograd.primitives.arithmetic import Convert
 from retrograd.primitives.comparison import WHERE
-from retrograd.primitives.control import OfGraphs, drawn, example, filled
+from retrograd.primitives.control import Call, OfGraphs, drawn, example, filled
 from retrograd.primitives.families import behind_lanes, lead
 from retrograd.primitives.movement import Transpose
 from retrograd.primitives.reduction import Sum
+from retrograd.primitives.segments import Segmented, bytes_of, plan_for
 from retrograd.primitives.trigonometric import SIN, TANH
 
 
@@ -84,12 +86,15 @@ class Scan(OfGraphs):
     n_consts: int
     n_carry: int
     backwards: bool = False  # from the last step to the first
+    memory: int | str | None = None  # bytes that a reverse sweep may keep; None: as much as it needs; see `segments`
     name, formula, derivative = "scan", "carry, y[t] = f(carry, x[t])", "scan of the backward part, in reverse"
 
     @classmethod
     def instances(cls) -> Iterator[Primitive]:
         for length, backwards, shape in ((3, False, (2,)), (3, True, ()), (1, False, ()), (0, False, ())):
             yield cls(example(_recurrence, shape, shape, 1, shape), length, 1, 2, backwards)
+        for length, backwards in ((5, False), (3, True)):
+            yield cls(example(_recurrence, (), (), 1, ()), length, 1, 2, backwards, "sqrt")
 
     def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
         types = self.body.in_types
@@ -136,7 +141,7 @@ class Scan(OfGraphs):
             f_carry = list(found[: self.n_carry])
         carry = [lead(v, b, size) if f else v for v, b, f in zip(carry, self._parts(batched)[1], f_carry, strict=True)]
         xs = [lanes_second(v) if b else v for v, b in zip(xs, f_xs, strict=True)]
-        outs = apply(Scan(body, self.length, self.n_consts, self.n_carry, self.backwards), *consts, *carry, *xs)
+        outs = apply(replace(self, body=body), *consts, *carry, *xs)
         stacked = [
             lanes_second(y) if f else y for y, f in zip(outs[self.n_carry :], found[self.n_carry :], strict=True)
         ]
@@ -163,7 +168,7 @@ class Scan(OfGraphs):
             [(self.n_carry, 0), (t[1], 2), (ys, 1), (tangent_ys, 3)],
         )
         outs = apply(
-            Scan(body, self.length, n[0] + t[0], n[1] + t[1], self.backwards),
+            replace(self, body=body, n_consts=n[0] + t[0], n_carry=n[1] + t[1]),
             *parts[0][0], *derive.chosen(parts[1][0], tuple(parts[2][0])),
             *parts[0][1], *tangent_carry,
             *parts[0][2], *derive.chosen(parts[1][2], tuple(parts[2][2])),
@@ -177,8 +182,8 @@ class Scan(OfGraphs):
         stacked = [i is None or i >= self.n_consts for i in parts.from_input]
         return parts, stacked
 
-    def forward_part(self, needs: derive.Flags) -> tuple[Primitive, int]:
-        parts, stacked = self._split(needs)
+    def _keeping(self, parts: derive.Split, stacked: list[bool]) -> Scan:
+        """The loop that also stacks the residuals, but for those that only repeat a constant."""
 
         def make() -> Graph:
             n = parts.n_outputs
@@ -187,13 +192,80 @@ class Scan(OfGraphs):
             return Graph(parts.forward.inputs, parts.forward.equations, outs[:n] + kept)
 
         body = derive.remembered(parts.forward, "stacked", make)
-        return Scan(body, self.length, self.n_consts, self.n_carry, self.backwards), parts.n_outputs
+        return Scan(body, self.length, self.n_consts, self.n_carry, self.backwards)
+
+    def _linear_split(self, needs: Sequence[bool]) -> tuple[derive.Split, list[bool]]:
+        parts = derive.linear_split(self.body, self._flags(needs))
+        return parts, [i is None or i >= self.n_consts for i in parts.from_input]
+
+    def linear_forward(self, needs: derive.Flags) -> tuple[Primitive, int | None]:
+        if self.memory is not None:  # rather run it again with every tangent
+            return self, None
+        parts, stacked = self._linear_split(needs)
+        return self._keeping(parts, stacked), parts.n_outputs
+
+    def linear_part(self, residuals: Any, args: Sequence[Any], tangents: Sequence[Any], out: Sequence[Any]) -> Any:
+        if self.memory is not None:
+            return self.pushforward(None, args, tangents, out)
+        needs = tuple(t is not None for t in tangents)
+        parts, stacked = self._linear_split(needs)
+        flags = self._flags(needs)
+        consts = [args[i] for i, s in zip(parts.from_input, stacked, strict=True) if i is not None and not s]
+        starts = self._parts(args)[1]
+        t_k, t_c, t_x = self._parts(tangents)
+        f_k, f_c, f_x = map(tuple, self._parts(flags))
+        first = [zeros_for(v) if t is None else t for t, v, f in zip(t_c, starts, f_c, strict=True) if f]
+        n_k = sum(f_k)
+
+        def make() -> Graph:
+            inputs, m = parts.backward.inputs, len(stacked)
+            once = [v for v, s in zip(inputs, stacked, strict=False) if not s]
+            each = [v for v, s in zip(inputs, stacked, strict=False) if s]
+            c, x = m + n_k, m + n_k + len(first)
+            order = (*once, *inputs[m:c], *inputs[c:x], *each, *inputs[x:])
+            return Graph(order, parts.backward.equations, parts.backward.outputs)
+
+        body = derive.remembered(parts.backward, "linear body", make)
+        outs = apply(
+            Scan(body, self.length, len(consts) + n_k, len(first), self.backwards),
+            *consts, *derive.chosen(t_k, f_k), *first, *residuals, *derive.chosen(t_x, f_x),
+        )  # fmt: skip
+        return derive.spread(outs, derive.floats(self.body.out_types))
+
+    def forward_part(self, needs: derive.Flags) -> tuple[Primitive, int]:
+        parts, stacked = self._split(needs)
+        segmented = self._segmented(needs)
+        if segmented is None:
+            return self._keeping(parts, stacked), parts.n_outputs
+        types = derive.strong(self.body.in_types)
+        c = self.n_consts + self.n_carry
+        types[c:] = [t.with_shape((self.length, *t.shape)) for t in types[c:]]
+
+        def run(*xs: Any) -> list[Any]:
+            outs, saved = segmented.forward(*self._parts(xs))
+            return [*outs, *saved]
+
+        graph = derive.remembered(self.body, ("in segments", self), lambda: trace_pure(run, types, "a scan in segments"))
+        return Call(graph, "scan in segments"), parts.n_outputs
+
+    def _segmented(self, needs: derive.Flags) -> Segmented | None:
+        """The derivative in segments, if the memory asks for that."""
+        if self.memory is None:
+            return None
+        parts, stacked = self._split(needs)
+        types = derive.chosen(parts.backward.in_types[: len(stacked)], tuple(stacked))
+        carry = self.body.in_types[self.n_consts : self.n_consts + self.n_carry]
+        plan = plan_for(self.length, bytes_of(types), bytes_of(carry), self.memory)
+        if not plan:
+            return None
+        repeated = [i for i, s in zip(parts.from_input, stacked, strict=True) if i is not None and not s]
+        n_back = sum(derive.floats(self.body.out_types[: self.n_carry])) + sum(self._parts(parts.pulled)[0])
+        return Segmented(self, self._keeping(parts, stacked), self._backward(needs), repeated, n_back, plan)
 
     def backward_part(self, residuals: Sequence[Any], args: Sequence[Any], cts: Any, needs: derive.Flags) -> Any:
         parts, stacked = self._split(needs)
-        rest = iter(residuals)
         consts = [args[i] for i, s in zip(parts.from_input, stacked, strict=True) if i is not None and not s]
-        stacks = [next(rest) for s in stacked if s]
+        stacks = residuals
         types_c, types_y = self.body.out_types[: self.n_carry], self.body.out_types[self.n_carry :]
         ct_carry = filled(cts[: self.n_carry], types_c)
         full_ys = [t.with_shape((self.length, *t.shape)) for t in derive.strong(types_y)]
@@ -201,16 +273,25 @@ class Scan(OfGraphs):
         k = self.n_consts
         pulled_k, _, pulled_x = self._parts(parts.pulled)
         sums = [zeros_for(t) for t, p in zip(self.body.in_types[:k], pulled_k, strict=True) if p]
-        body = derive.remembered(self.body, ("backward", needs), lambda: self._backward_body(parts, stacked))
-        outs = apply(
-            Scan(body, self.length, len(consts), len(ct_carry) + len(sums), not self.backwards),
-            *consts, *ct_carry, *sums, *stacks, *ct_ys,
-        )  # fmt: skip
+        segmented = self._segmented(needs)
+        if segmented is not None:
+            own = self._parts(args)
+            outs = segmented.sweep(own[0], residuals, own[2], [*ct_carry, *sums], ct_ys)
+        else:
+            outs = apply(
+                Scan(self._backward(needs), self.length, len(consts), len(ct_carry) + len(sums), not self.backwards),
+                *consts, *ct_carry, *sums, *stacks, *ct_ys,
+            )  # fmt: skip
         n = len(ct_carry)
         ct_c = derive.spread(outs[:n], derive.floats(types_c))
         ct_k = derive.spread(outs[n : n + len(sums)], tuple(pulled_k))
         ct_x = derive.spread(outs[n + len(sums) :], tuple(pulled_x))
         return [*ct_k, *ct_c, *ct_x]
+
+    def _backward(self, needs: derive.Flags) -> Graph:
+        parts, stacked = self._split(needs)
+        found: Graph = derive.remembered(self.body, ("backward", needs), lambda: self._backward_body(parts, stacked))
+        return found
 
     def _backward_body(self, parts: derive.Split, stacked: list[bool]) -> Graph:
         """consts: repeated residuals; carry: cotangents of the carry, sums for constants; x: residuals, ct of y."""
@@ -331,7 +412,8 @@ class While(OfGraphs):
         def one_step(*xs: Any) -> list[Any]:
             a, b, c = xs[:n], xs[n : n + m], xs[n + m :]
             active = interpret(test, [*a, *c])[0]
-            after = interpret(step, [*b, *c])
+            with tentatively():  # a lane that is done keeps what it has
+                after = interpret(step, [*b, *c])
             return [apply(WHERE, behind_lanes(active, len(v.shape)), v, old) for v, old in zip(after, c, strict=True)]
 
         types = [*test.in_types[:n], *step.in_types]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -118,8 +118,26 @@ class Mean(ByShape, Reduction):
         return broadcast_to(restore(share, shape, self.axes) if ct.shape else share, shape)
 
 
+class _Extreme(Reduction):
+    """The largest or the smallest element."""
+
+    extreme: ClassVar[str]
+
+    def check(self, x: ArrayType) -> None:
+        if any(x.shape[a] == 0 for a in self.axes) and x.size == 0:
+            raise ShapeError(f"{self.name} over axes {self.axes} of shape {x.shape}: nothing has no {self.extreme}")
+
+    def vjp(self, ct: Any, args: Sequence[Any], out: Any) -> Sequence[Any]:
+        (x,) = args
+        shape = x.shape
+        hit = K.equal(x, broadcast_to(restore(out, shape, self.axes), shape))
+        ties = apply1(Sum.of(self.axes, True), apply1(Convert.of(x.dtype), hit))
+        share = restore(ct, shape, self.axes) / ties
+        return (K.where(hit, share, 0.0),)
+
+
 @dataclass(frozen=True)
-class Max(Reduction):
+class Max(_Extreme):
     r"""Largest element over axes; NaN if there is one.
 
     .. math:: y = \max_i x_i, \qquad \bar x_i = \bar y\,[x_i = y] \,/\, \textstyle\sum_j [x_j = y]
@@ -130,22 +148,11 @@ class Max(Reduction):
     axes: tuple[int, ...]
     keepdims: bool = False
     name, formula, derivative = "max", "max(x, axes)", "ct where x is the maximum, shared among ties"
+    extreme = "maximum"
 
     def evaluate(self, x: Any) -> Any:
         reduce: Any = np.maximum.reduce
         return reduce(x, axis=self.axes, keepdims=self.keepdims)
-
-    def check(self, x: ArrayType) -> None:
-        if any(x.shape[a] == 0 for a in self.axes) and x.size == 0:
-            raise ShapeError(f"max over axes {self.axes} of shape {x.shape}: nothing has no maximum")
-
-    def vjp(self, ct: Any, args: Sequence[Any], out: Any) -> Sequence[Any]:
-        (x,) = args
-        shape = x.shape
-        hit = K.equal(x, broadcast_to(restore(out, shape, self.axes), shape))
-        ties = apply1(Sum.of(self.axes, True), apply1(Convert.of(x.dtype), hit))
-        share = restore(ct, shape, self.axes) / ties
-        return (K.where(hit, share, 0.0),)
 
     def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
         if self.axes == (0,):
@@ -153,27 +160,113 @@ class Max(Reduction):
 
 
 @dataclass(frozen=True)
-class Argmax(Reduction):
-    r"""Index (int64) of the first largest element along one axis; of the first NaN, if there is one. No derivative."""
+class Min(_Extreme):
+    r"""Smallest element over axes; NaN if there is one.
+
+    .. math:: y = \min_i x_i, \qquad \bar x_i = \bar y\,[x_i = y] \,/\, \textstyle\sum_j [x_j = y]
+
+    Kink.  Elements that tie share the cotangent evenly.
+    """
 
     axes: tuple[int, ...]
     keepdims: bool = False
-    name, formula, derivative, differentiable = "argmax", "argmax(x, axis)", "0", False
+    name, formula, derivative = "min", "min(x, axes)", "ct where x is the minimum, shared among ties"
+    extreme = "minimum"
+
+    def evaluate(self, x: Any) -> Any:
+        reduce: Any = np.minimum.reduce
+        return reduce(x, axis=self.axes, keepdims=self.keepdims)
+
+    def kinks(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        if self.axes == (0,):
+            yield ([[1.0, 2.0, np.inf], [-3.0, 2.0, np.inf]],), ([[0.0, 0.5, 0.5], [1.0, 0.5, 0.5]],)
+
+
+class _Place(Reduction):
+    """The index of an element along one axis."""
+
+    extreme: ClassVar[str]
+    differentiable = False
 
     @classmethod
     def instances(cls) -> Iterator[Primitive]:
         for axis, keepdims in ((0, False), (1, True), (2, False)):
             yield cls.of((axis,), keepdims)
 
-    def evaluate(self, x: Any) -> Any:
-        return np.argmax(x, axis=self.axes[0], keepdims=self.keepdims)
-
     def check(self, x: ArrayType) -> None:
         if x.shape[self.axes[0]] == 0:
-            raise ShapeError(f"argmax over axis {self.axes[0]} of shape {x.shape}: nothing has no maximum")
+            raise ShapeError(f"{self.name} over axis {self.axes[0]} of shape {x.shape}: nothing has no {self.extreme}")
 
     def infer(self, *types: ArrayType) -> ArrayType:
         return ArrayType(super().infer(*types).shape, INT)
+
+
+@dataclass(frozen=True)
+class Argmax(_Place):
+    r"""Index (int64) of the first largest element along one axis; of the first NaN, if there is one. No derivative."""
+
+    axes: tuple[int, ...]
+    keepdims: bool = False
+    name, formula, derivative = "argmax", "argmax(x, axis)", "0"
+    extreme = "maximum"
+
+    def evaluate(self, x: Any) -> Any:
+        return np.argmax(x, axis=self.axes[0], keepdims=self.keepdims)
+
+
+@dataclass(frozen=True)
+class Argmin(_Place):
+    r"""Index (int64) of the first smallest element along one axis; of the first NaN, if there is one. No derivative."""
+
+    axes: tuple[int, ...]
+    keepdims: bool = False
+    name, formula, derivative = "argmin", "argmin(x, axis)", "0"
+    extreme = "minimum"
+
+    def evaluate(self, x: Any) -> Any:
+        return np.argmin(x, axis=self.axes[0], keepdims=self.keepdims)
+
+
+class _Truth(Reduction):
+    """Of booleans."""
+
+    differentiable = False
+
+    def check(self, x: ArrayType) -> None:
+        if x.dtype.kind != "b":
+            raise DTypeError(f"{self.name} needs booleans, got {x}; compare first")
+
+    def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
+        yield (rng.integers(0, 2, size=(2, 3, 4)).astype(bool),)
+        yield (rng.integers(0, 6, size=(2, 3, 4)) > 0,)
+        yield (rng.integers(0, 6, size=(2, 3, 4)) == 0,)
+        yield (np.zeros((2, 0, 3), bool),)
+
+
+@dataclass(frozen=True)
+class AnyTrue(_Truth):
+    r"""Whether one of the elements over axes is true; of nothing False. No derivative."""
+
+    axes: tuple[int, ...]
+    keepdims: bool = False
+    name, formula, derivative = "any", "any(x, axes)", "0"
+
+    def evaluate(self, x: Any) -> Any:
+        reduce: Any = np.logical_or.reduce
+        return reduce(x, axis=self.axes, keepdims=self.keepdims)
+
+
+@dataclass(frozen=True)
+class AllTrue(_Truth):
+    r"""Whether all elements over axes are true; of nothing True. No derivative."""
+
+    axes: tuple[int, ...]
+    keepdims: bool = False
+    name, formula, derivative = "all", "all(x, axes)", "0"
+
+    def evaluate(self, x: Any) -> Any:
+        reduce: Any = np.logical_and.reduce
+        return reduce(x, axis=self.axes, keepdims=self.keepdims)
 
 
 @dataclass(frozen=True)

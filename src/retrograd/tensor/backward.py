@@ -10,10 +10,10 @@ import numpy as np
 from retrograd.core.box import Box
 from retrograd.core.cells import Cell, commit
 from retrograd.core.dispatch import Base, Evaluate, Interpreter, current, escaped, lowest
-from retrograd.core.forward import backpropagate
+from retrograd.core.forward import backpropagate, how_to_find
 from retrograd.core.sweep import Node, sweep
 from retrograd.core.types import ArrayType, Outline
-from retrograd.errors import BorderCrossed, DifferentiationError, ShapeError
+from retrograd.errors import BorderCrossed, DifferentiationError, RetrogradError, ShapeError
 from retrograd.graph.stage import Argument, Stage, refuse_sweep
 from retrograd.ops.inputs import array_of, converted
 from retrograd.ops.shaping import ones_like
@@ -58,7 +58,11 @@ def backward(y: Box, gradient: Any, create_graph: bool, retain_graph: bool) -> N
     _check(y, active, base)
     seed = _seed(y, gradient, base, create_graph)
     rule = followed(base) if create_graph else at_once if isinstance(base, Evaluate) else backpropagate
-    leaves = sweep([y.node], [seed], rule=rule, keep=retain_graph)
+    try:
+        leaves = sweep([y.node], [seed], rule=base.sweeping(rule, [y]), keep=retain_graph)
+    except RetrogradError as error:
+        how_to_find(error, base)
+        raise
     for leaf in leaves:
         if isinstance(leaf.target, Argument):
             raise BorderCrossed(

@@ -10,7 +10,7 @@ import numpy as np
 
 from retrograd.core.source import at_user_line
 from retrograd.errors import RetrogradError
-from retrograd.ops import arithmetic, indexing, linear_algebra, reductions, shaping
+from retrograd.ops import arithmetic, cumulative, indexing, linear_algebra, reductions, rounding, shaping, sorting
 from retrograd.ops.inputs import binary, value_of
 from retrograd.primitives.arithmetic import ADD, MULTIPLY, SUBTRACT
 
@@ -45,6 +45,27 @@ class Operators:
 
     def __rtruediv__(self, other: Any) -> Any:
         return arithmetic.divide(other, self) if _fits(other) else NotImplemented
+
+    def __floordiv__(self, other: Any) -> Any:
+        return rounding.floor_divide(self, other) if _fits(other) else NotImplemented
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return rounding.floor_divide(other, self) if _fits(other) else NotImplemented
+
+    def __mod__(self, other: Any) -> Any:
+        return rounding.remainder(self, other) if _fits(other) else NotImplemented
+
+    def __rmod__(self, other: Any) -> Any:
+        return rounding.remainder(other, self) if _fits(other) else NotImplemented
+
+    def __divmod__(self, other: Any) -> Any:
+        return rounding.divmod(self, other) if _fits(other) else NotImplemented
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return rounding.divmod(other, self) if _fits(other) else NotImplemented
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return rounding.round(self, ndigits or 0)
 
     def __pow__(self, other: Any) -> Any:
         return arithmetic.power(self, other) if _fits(other) else NotImplemented
@@ -207,9 +228,45 @@ class Operators:
         """Largest element over axes."""
         return reductions.max(self, axis=axis, keepdims=keepdims)
 
+    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Smallest element over axes."""
+        return reductions.min(self, axis=axis, keepdims=keepdims)
+
+    def any(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Whether an element over axes is true."""
+        return reductions.any(self, axis=axis, keepdims=keepdims)
+
+    def all(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Whether every element over axes is true."""
+        return reductions.all(self, axis=axis, keepdims=keepdims)
+
+    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Any:
+        """Index of the first smallest element."""
+        return reductions.argmin(self, axis=axis, keepdims=keepdims)
+
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> Any:
         """Index of the first largest element."""
         return reductions.argmax(self, axis=axis, keepdims=keepdims)
+
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Product over axes."""
+        return reductions.prod(self, axis=axis, keepdims=keepdims)
+
+    def cumsum(self, axis: int | None = None) -> Any:
+        """Running sums along an axis; by default of all elements."""
+        return cumulative.cumsum(self, axis=axis)
+
+    def cumprod(self, axis: int | None = None) -> Any:
+        """Running products along an axis; by default of all elements."""
+        return cumulative.cumprod(self, axis=axis)
+
+    def sort(self, axis: int | None = -1, descending: bool = False) -> Any:
+        """A new tensor: the elements in order along an axis."""
+        return sorting.sort(self, axis=axis, descending=descending)
+
+    def argsort(self, axis: int | None = -1, descending: bool = False) -> Any:
+        """Indices that sort along an axis."""
+        return sorting.argsort(self, axis=axis, descending=descending)
 
     def reshape(self, *shape: Any) -> Any:
         """The elements in another shape."""
@@ -268,7 +325,9 @@ class Operators:
         return (1, 0)
 
 
-_RENAMED = {"true_divide": "divide", "abs": "absolute", "amax": "max"}
+_RENAMED = {
+    "true_divide": "divide", "abs": "absolute", "amax": "max", "amin": "min", "rint": "round", "around": "round",
+}  # fmt: skip
 
 
 def _numpy_function(name: str) -> Any:
@@ -284,8 +343,10 @@ def _call_as_numpy(name: str, function: Any, args: Any, kwargs: Any) -> Any:
     Raises:
         RetrogradError: for arguments that only NumPy's function has; to leave them out would be another function.
     """
-    kwargs = {k: v for k, v in kwargs.items() if v is not None}
     signature = inspect.signature(function)
+    # None says "not given", but where the default is something else: of argsort it means all elements along one axis
+    other = {name for name, p in signature.parameters.items() if p.default is not None}
+    kwargs = {k: v for k, v in kwargs.items() if v is not None or k in other}
     attempts = [(args, kwargs)]
     if len(args) > 1 and "axis" in signature.parameters and "axis" not in kwargs:
         attempts.append((args[:-1], {**kwargs, "axis": args[-1]}))

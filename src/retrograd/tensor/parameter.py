@@ -71,7 +71,7 @@ class Parameter(_Readable, Cell):
         return f"Parameter({self.name}: {self.type})"
 
     def __deepcopy__(self, memo: Any) -> Parameter:
-        return Parameter(self.array, requires_grad=self.requires_grad, name=self.name)
+        return type(self)(self.array, requires_grad=self.requires_grad, name=self.name)
 
 
 class Buffer(_Readable, Cell):
@@ -90,19 +90,24 @@ class Buffer(_Readable, Cell):
 
 
 class Setting(_Readable, Cell):
-    """A number that a program reads as an input, such as a learning rate: changing it never retraces."""
+    """A number that a program reads as an input, such as a learning rate: changing it never retraces.
+
+    Args:
+        value: a number, whose dtype yields to that of what it meets; or an array of them, which stays float64.
+    """
 
     __slots__ = ()
 
-    def __init__(self, value: float, *, name: str = "setting") -> None:
-        super().__init__(np.asarray(value, np.float64), name=name, weak=True)
+    def __init__(self, value: Any, *, name: str = "setting") -> None:
+        array = np.array(value, np.float64)
+        super().__init__(array, name=name, weak=not array.ndim)
 
     def __repr__(self) -> str:
         return f"Setting({self.name}: {self.array})"
 
     def __deepcopy__(self, memo: Any) -> Setting:
         assert self.array is not None
-        return Setting(float(self.array), name=self.name)
+        return Setting(self.array, name=self.name)
 
 
 def _array(data: Any, dtype: Any) -> np.ndarray:

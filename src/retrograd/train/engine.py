@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retrograd import native
-from retrograd.config import INT
+from retrograd.config import FLOAT64, INT
 from retrograd.errors import RetrogradError
 from retrograd.jit.jitted import Jitted, Shelf
 from retrograd.ops.inputs import face
@@ -42,7 +42,7 @@ class Engine(ABC):
         """From here on the rows come in this order."""
 
     @abstractmethod
-    def run(self, first: int, most: int, total: float) -> tuple[int, float, float]:
+    def run(self, first: int, most: int, total: Any) -> tuple[int, Any, Any]:
         """Make at least one step of an epoch, beginning with step `first`, and at most `most`.
 
         After a step whose loss is not finite it makes no other.
@@ -51,7 +51,7 @@ class Engine(ABC):
             total: the losses so far, each times the rows of its step, summed.
 
         Returns:
-            How many steps were made, the loss of the last one, and the new sum.
+            How many steps were made, the loss of the last one, and the new sum: floats, or arrays for a stack.
         """
 
 
@@ -67,9 +67,9 @@ class Eager(Engine):
     def shuffle(self, order: np.ndarray) -> None:
         self._order = order
 
-    def run(self, first: int, most: int, total: float) -> tuple[int, float, float]:
+    def run(self, first: int, most: int, total: Any) -> tuple[int, Any, Any]:
         rows = self._order[first * self._size : (first + 1) * self._size]
-        loss = float(self._step(face(self._data.x[rows]), face(self._data.y[rows])))
+        loss = _plain(self._step(face(self._data.x[rows]), face(self._data.y[rows])))
         return 1, loss, total + loss * len(rows)
 
 
@@ -80,7 +80,8 @@ class Compiled(Engine):
 
     def __init__(self, trainer: Trainer, data: Rows, size: int) -> None:
         self._model = trainer.model
-        self._loop = _Loop(make_loop(trainer.train_step), trainer.programs)
+        self._loop = _Loop(make_loop(trainer.train_step, trainer.losses), trainer.programs)
+        self._none = np.zeros(trainer.losses)
         self._x, self._y = face(data.x), face(data.y)
         self._rows, self._size = len(data), size
         self._most = 1
@@ -98,9 +99,9 @@ class Compiled(Engine):
             Exception: whatever the model or the loss raise when they are traced.
         """
         with training(self._model):
-            self._call(0, 0, 0.0)
+            self._call(0, 0, self._none)
 
-    def run(self, first: int, most: int, total: float) -> tuple[int, float, float]:
+    def run(self, first: int, most: int, total: Any) -> tuple[int, Any, Any]:
         count = min(most, self._most, max(self._full - first, 1))
         began = perf_counter()
         done, loss, total = self._call(first, count, total)
@@ -108,11 +109,11 @@ class Compiled(Engine):
             self._adapt(perf_counter() - began)
         return done, loss, total
 
-    def _call(self, first: int, count: int, total: float) -> tuple[int, float, float]:
+    def _call(self, first: int, count: int, total: Any) -> tuple[int, Any, Any]:
         batches = self._batches if first < self._full else self._rest
         place = np.asarray(first if first < self._full else 0, INT)
         done, loss, total = self._loop(self._x, self._y, batches, place, np.asarray(count, INT), np.asarray(total))
-        return int(done), float(loss), float(total)
+        return int(done), _plain(loss), _plain(total)
 
     def _adapt(self, seconds: float) -> None:
         """Twice as many steps in the next stretch if this one was short, half as many if it was long."""
@@ -128,6 +129,12 @@ class _Loop(Jitted):
     def __init__(self, loop: Any, shelf: Shelf) -> None:
         super().__init__(loop, ())
         self.shelf, self.table, self.lock = shelf, shelf.programs, shelf.lock
+
+
+def _plain(loss: Any) -> Any:
+    """A float; many losses as float64."""
+    array = np.asarray(loss, FLOAT64)
+    return array if array.ndim else float(array)
 
 
 def unavailable() -> str | None:

@@ -1,6 +1,6 @@
 """The model's outputs for any number of rows, in batches that are always put together alike."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -48,11 +48,25 @@ def outputs_of(model: Any, x: np.ndarray) -> np.ndarray:
     Returns:
         n rows; the same bits for the same rows, every time.
     """
-    parts = []
     with evaluating(model), no_grad():
-        for at in range(0, max(len(x), 1), BATCH):
-            rows = x[at : at + BATCH]
-            lacking = BATCH - len(rows)
-            full = np.concatenate([rows, np.repeat(rows[-1:], lacking, axis=0)]) if lacking and len(rows) else rows
-            parts.append(np.asarray(model(face(np.ascontiguousarray(full))))[: len(rows)])
-    return np.concatenate(parts)
+        return in_batches(lambda rows: model(face(rows)), x)
+
+
+def in_batches(call: Callable[[np.ndarray], Any], x: np.ndarray, rows_in: int = 0, rows_out: int = 0) -> np.ndarray:
+    """What `call` makes of `x`, batch by batch as `outputs_of` says.
+
+    Args:
+        call: a function of a batch of rows.
+        x: the rows.
+        rows_in: along which axis of `x` they lie.
+        rows_out: along which axis of the results.
+    """
+    parts = []
+    ordered = np.moveaxis(x, rows_in, 0)
+    for at in range(0, max(len(ordered), 1), BATCH):
+        rows = ordered[at : at + BATCH]
+        lacking = BATCH - len(rows)
+        full = np.concatenate([rows, np.repeat(rows[-1:], lacking, axis=0)]) if lacking and len(rows) else rows
+        outputs = np.asarray(call(np.ascontiguousarray(np.moveaxis(full, 0, rows_in))))
+        parts.append(np.moveaxis(outputs, rows_out, 0)[: len(rows)])
+    return np.ascontiguousarray(np.moveaxis(np.concatenate(parts), 0, rows_out))

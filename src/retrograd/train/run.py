@@ -10,7 +10,7 @@ from retrograd.core.cells import Cell
 from retrograd.errors import ModelError, TrainingDiverged
 from retrograd.nn.state import zero_grad
 from retrograd.ops.random import Generator, permutation
-from retrograd.train.callbacks import Callback, Progress
+from retrograd.train.callbacks import Callback, Progress, ReduceLROnPlateau
 from retrograd.train.door import Rows
 from retrograd.train.engine import Engine, engine_of
 from retrograd.train.history import History
@@ -56,6 +56,10 @@ class Run:
     def rows(self) -> int:
         """The number of training rows."""
         return len(self._data)
+
+    def first_rows(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """The first training rows, `count` at most: inputs and targets."""
+        return self._data.x[:count], self._data.y[:count]
 
     @property
     def steps_per_epoch(self) -> int:
@@ -187,6 +191,8 @@ class Run:
             values.update((f"val_{name}", value) for name, value in trainer.measured(self._held).items())
         elif trainer.metrics:
             values.update((name, value) for name, value in trainer.measured(self._data).items() if name != "loss")
+        if self.optimizer.scheduled or any(isinstance(c, ReduceLROnPlateau) for c in self.callbacks):
+            values["lr"] = float(self.optimizer.settings("lr")[0].at("lr", max(int(self.optimizer.steps) - 1, 0)))
         self.epoch, self.step, self._loss_sum, self._order_state = self.epoch + 1, 0, 0.0, None
         self.history.append(values)
         for callback in self.callbacks:
@@ -210,7 +216,10 @@ class Run:
                 )
         best = self.history.best_epoch
         kept = f" (the model has the weights of epoch {best}, the best so far)" if best else ""
-        return TrainingDiverged(f"{where}: lower the learning rate, or bring the inputs to a common scale{kept}")
+        return TrainingDiverged(
+            f"{where}: lower the learning rate, or bring the inputs to a common scale{kept}. The same call inside "
+            "`with rg.trace_nan():` names the operation and the line where it began"
+        )
 
 
 def _drawn(n: int, generator: Generator, state: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

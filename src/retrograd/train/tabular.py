@@ -21,7 +21,8 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "gelu": nn.GELU, "silu": nn.SiLU,
     "leaky_relu": nn.LeakyReLU, "softplus": nn.Softplus,
 }  # fmt: skip
-OPTIMIZERS = ("adam", "sgd")
+OPTIMIZERS = ("adam", "adamw", "sgd")
+SCHEDULES = ("constant", "cosine", "one-cycle")
 MOMENTUM = 0.9  # of sgd
 
 
@@ -34,7 +35,8 @@ class Settings:
         activation: a name in `ACTIVATIONS`.
         dropout: the probability with which a hidden value is left out in training.
         optimizer: a name in `OPTIMIZERS`.
-        lr: the learning rate.
+        lr: the learning rate; under a schedule the largest one.
+        schedule: a name in `SCHEDULES`: how the learning rate goes over all steps of all epochs.
         weight_decay: how strongly weights are drawn to zero.
         batch_size: rows in a step; None for a hundredth of the training rows, from 32 to 256.
         epochs: the most epochs.
@@ -47,6 +49,7 @@ class Settings:
     dropout: float = 0.3
     optimizer: str = "adam"
     lr: float = 1e-3
+    schedule: str = "constant"
     weight_decay: float = 1e-3
     batch_size: int | None = None
     epochs: int = 200
@@ -112,16 +115,16 @@ def train_table(
     model = network(prepared.x.shape[1], len(classes) or 1, settings, generator)
     x = prepared.x.astype(np.float32)
     y = prepared.y if classes else prepared.y.astype(np.float32)[:, None]
+    batch_size = settings.batch_size or batch_for(len(rows.train))
     trainer = Trainer(
         model,
         nn.cross_entropy if classes else nn.mse_loss,
-        _optimizer(model, settings),
+        _optimizer(model, settings, settings.epochs * -(-len(rows.train) // batch_size)),
         metrics=[metrics.accuracy] if classes else [metrics.r2],
         callbacks=callbacks,
         generator=generator,
         engine=engine,
     )
-    batch_size = settings.batch_size or batch_for(len(rows.train))
     held = (x[rows.validation], y[rows.validation]) if len(rows.validation) else None
     with threads_for((x.shape[1], *settings.hidden, len(classes) or 1)):
         history = trainer.fit(
@@ -147,12 +150,26 @@ def batch_for(rows: int) -> int:
     return min(256, max(32, 1 << max(0, (rows // 100).bit_length())))
 
 
-def _optimizer(model: nn.Module, settings: Settings) -> optim.Optimizer:
+def _optimizer(model: nn.Module, settings: Settings, steps: int) -> optim.Optimizer:
+    """The optimiser for a run of at most so many steps."""
+    lr = _learning_rate(settings, steps)
     if settings.optimizer == "sgd":
-        return optim.SGD(model, lr=settings.lr, momentum=MOMENTUM, weight_decay=settings.weight_decay)
+        return optim.SGD(model, lr=lr, momentum=MOMENTUM, weight_decay=settings.weight_decay)
     if settings.optimizer == "adam":
-        return optim.Adam(model, lr=settings.lr, weight_decay=settings.weight_decay)
+        return optim.Adam(model, lr=lr, weight_decay=settings.weight_decay)
+    if settings.optimizer == "adamw":
+        return optim.AdamW(model, lr=lr, weight_decay=settings.weight_decay)
     raise RetrogradError(f"there is no optimizer {settings.optimizer!r}: choose {' or '.join(OPTIMIZERS)}")
+
+
+def _learning_rate(settings: Settings, steps: int) -> Any:
+    if settings.schedule == "constant":
+        return settings.lr
+    if settings.schedule == "cosine":
+        return optim.schedules.cosine_annealing(settings.lr, steps)
+    if settings.schedule == "one-cycle":
+        return optim.schedules.one_cycle(settings.lr, steps)
+    raise RetrogradError(f"there is no schedule {settings.schedule!r}: choose {' or '.join(SCHEDULES)}")
 
 
 def _measured(

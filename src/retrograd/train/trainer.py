@@ -9,6 +9,7 @@ import numpy as np
 from retrograd.core.cells import Cell
 from retrograd.errors import DataError, ModelError, RetrogradError
 from retrograd.jit.jitted import Shelf
+from retrograd.nn.stacked import Stacked
 from retrograd.ops.inputs import face
 from retrograd.ops.random import Generator, default_generator
 from retrograd.optim import Adam, Optimizer
@@ -43,11 +44,14 @@ class Trainer:
         generator: draws the validation rows and the order of rows; by default ``rg.random.default_generator``.
         engine: `native` compiles the loop over steps (the model and the loss are traced once, as by `rg.jit`), `eager`
             makes every step from Python, `auto` is native where that can be, and says in a line why if it is not.
+        clip_norm: the largest norm of a step's gradient; a longer one is scaled down, see `rg.optim.clip_grad_norm_`.
 
     Attributes:
         history: of the last run.
         programs: those that were compiled for its runs.
     """
+
+    losses: tuple[int, ...] = ()  # the shape of a step's loss
 
     def __init__(
         self,
@@ -59,7 +63,10 @@ class Trainer:
         callbacks: Sequence[Callback] = (),
         generator: Generator | None = None,
         engine: str = "auto",
+        clip_norm: float | None = None,
     ) -> None:
+        if isinstance(model, Stacked):
+            raise RetrogradError("a Trainer trains one model; rg.train.fit_many trains a stack of them")
         if engine not in ENGINES:
             raise RetrogradError(f"engine is {', '.join(map(repr, ENGINES))}, not {engine!r}")
         if optimizer is None:
@@ -69,7 +76,7 @@ class Trainer:
         self.callbacks = tuple(callbacks)
         self.generator = default_generator if generator is None else generator
         self.engine = engine
-        self.train_step = make_step(model, loss, optimizer)
+        self.train_step = make_step(model, loss, optimizer, clip_norm)
         self.programs = Shelf()
         self.history = History()
         self._run: Run | None = None

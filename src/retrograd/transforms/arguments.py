@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from retrograd.core.box import Box, box
 from retrograd.core.cells import Cell
-from retrograd.core.tree import Structure, flatten, unflatten
+from retrograd.core.tree import Structure, flatten, flatten_like, unflatten
 from retrograd.errors import DTypeError, RetrogradError
 from retrograd.ops.inputs import array_of, face, is_weak
 
@@ -69,3 +71,25 @@ def face_like(value: Any, like: Any) -> Any:
     """The public face of a value that has the type of `like`: a derivative is as weak as what it belongs to."""
     out, weak = face(value), is_weak(like)
     return out if out.weak == weak else box(out.value, out.owner, out.node, weak)
+
+
+def users_of(f: Any) -> tuple[Callable[..., Any], ...]:
+    """The functions of the user's that `f` calls: itself, unless it is made here and says otherwise."""
+    return getattr(f, "users", (f,))
+
+
+def holds(dtype: np.dtype, weak: np.dtype) -> bool:
+    """Whether a weak scalar keeps its value in `dtype`: a float does not become an integer, nor that a boolean."""
+    kinds = "biuf"
+    return weak.kind == dtype.kind or kinds.index(dtype.kind) > kinds.index(weak.kind)
+
+
+def in_order(structure: Structure, tree: Any) -> Any:
+    """`tree` with the keys of its dicts in the order of `structure`, if that is all in which it differs."""
+    if flatten(tree)[1] == structure:
+        return tree
+    try:
+        ordered = unflatten(structure, flatten_like(structure, tree, "the carry"))
+    except RetrogradError:
+        return tree
+    return ordered if flatten(ordered)[1] == structure else tree

@@ -1,6 +1,6 @@
-"""Loops and branches that every transform understands: scan, fori_loop, while_loop, cond.
+"""Loops that every transform understands: scan, fori_loop, while_loop.
 
-Bodies, arms and predicates are traced: they run once, on tracers, whatever the number of iterations. Inside them cells
+Bodies and conditions are traced: they run once, on tracers, whatever the number of iterations. Inside them cells
 may be read and assigned; the loop carries them. ``with rg.debug():`` runs them as plain Python instead.
 """
 
@@ -13,27 +13,21 @@ from typing import Any
 import numpy as np
 
 from retrograd.config import INT, debugging
-from retrograd.core.cells import Cell
-from retrograd.core.dispatch import apply, current
-from retrograd.core.tree import Structure, flatten, flatten_like, unflatten
+from retrograd.core.tree import Structure, flatten, unflatten
 from retrograd.core.types import ArrayType, type_of
 from retrograd.errors import CellError, RetrogradError, ShapeError, TracingError
 from retrograd.graph.ir import Literal
-from retrograd.graph.stage import peek
 from retrograd.graph.trace import Traced
 from retrograd.ops import arithmetic as a
 from retrograd.ops.indexing import getitem
 from retrograd.ops.inputs import array_of, converted, face, is_weak
 from retrograd.ops.shaping import arange, stack
-from retrograd.primitives.control import Cond
 from retrograd.primitives.loops import Scan, While
-from retrograd.transforms.arguments import flat_arrays, name_of
+from retrograd.transforms.arguments import flat_arrays, holds, in_order, name_of, users_of
+from retrograd.transforms.branches import cond
 from retrograd.transforms.captures import (
     CONSTANT,
-    LIVE,
-    SPENT,
     LoopBody,
-    among,
     apply_traced,
     rearranged,
     run_loop,
@@ -43,7 +37,7 @@ from retrograd.transforms.captures import (
 )
 
 
-def _settled(
+def settled(
     trace_with: Callable[[list[ArrayType]], tuple[Traced, Structure]], carry: list[Any], structure: Structure, what: str
 ) -> tuple[Traced, Structure, list[Any]]:
     """Trace until the carry leaves an iteration as it entered; weak scalars take the dtype they come back with."""
@@ -57,19 +51,13 @@ def _settled(
         if [o.strong() for o in outs] == [t.strong() for t in types] and not any(t.weak for t in types):
             return traced, result, [face(converted(v, t.dtype)) for v, t in zip(carry, types, strict=True)]
         for i, (t, o) in enumerate(zip(types, outs, strict=True)):
-            if t.shape != o.shape or (t.dtype != o.dtype and not (weak[i] and _holds(o.dtype, t.dtype))):
+            if t.shape != o.shape or (t.dtype != o.dtype and not (weak[i] and holds(o.dtype, t.dtype))):
                 hint = f"; convert the first value with .astype({str(o.dtype)!r})" if t.shape == o.shape else ""
                 raise ShapeError(f"{what}: carried value {i} enters as {t} and leaves as {o.strong()}{hint}")
         # What met no array stays weak while others settle; once nothing else changes it is a float64 (or int64) array.
         changed = [o if w else t for t, o, w in zip(types, outs, weak, strict=True)]
         types = changed if changed != types else [t.strong() for t in types]
     raise ShapeError(f"{what}: the types of the carry do not settle")
-
-
-def _holds(dtype: np.dtype, weak: np.dtype) -> bool:
-    """Whether a weak scalar keeps its value in `dtype`: a float does not become an integer, nor that a boolean."""
-    kinds = "biuf"
-    return weak.kind == dtype.kind or kinds.index(dtype.kind) > kinds.index(weak.kind)
 
 
 def _difference(structure: Structure, result: Structure, n: int, traced: Traced) -> Structure | None:
@@ -87,6 +75,7 @@ def scan(
     xs: Any = None,
     length: int | None = None,
     reverse: bool = False,
+    memory: int | str | None = None,
 ) -> tuple[Any, Any]:
     """A loop over the first axis of `xs`: ``carry, y = f(carry, x)``.
 
@@ -95,6 +84,11 @@ def scan(
         init: the first carry, a tree of arrays.
         xs: a tree of arrays of one length along the first axis; None with `length`.
         reverse: go from the last element to the first; results stay at the places of their elements.
+        memory: how many bytes a reverse sweep may keep of the steps, besides arguments and results. Where it would need
+            more, only the carry is kept, every so many steps, and the steps between are run again (Griewank and Walther
+            2008): once more where about the square root of them all is enough, or several times, as often as it takes.
+            "sqrt" runs them once more in the least memory that allows. Values and gradients are the same, bit for bit.
+            A derivative of the sweep itself is not bounded, and under an outer `vmap` the bytes are those of one lane.
 
     Returns:
         The last carry, and the stacked y.
@@ -105,6 +99,7 @@ def scan(
     carry, carry_structure = flat_arrays(init, "the carry of scan")
     columns, column_structure = flat_arrays(xs, "the xs of scan")
     steps = _length(columns, length)
+    _check_memory(memory)
     if debugging():
         return _scan_in_python(f, _as_tensors(init), columns, column_structure, steps, reverse)
     both = Structure(tuple, "pair", (carry_structure, column_structure))
@@ -114,7 +109,7 @@ def scan(
         result = f(c, x)
         if not isinstance(result, tuple) or len(result) != 2:
             raise RetrogradError(f"{name}: the body must return (carry, y)")
-        return _in_order(carry_structure, result[0]), result[1]
+        return in_order(carry_structure, result[0]), result[1]
 
     column_types = [ArrayType(tuple(x.shape[1:]), x.dtype) for x in columns]
 
@@ -124,8 +119,8 @@ def scan(
             pair, arguments, [*carry, *columns], [*types, *column_types], name, body=True, users=users_of(f)
         )
 
-    traced, result, carry = _settled(trace_with, carry, both, name)
-    outs = _run_scan(traced, carry, columns, steps, reverse)
+    traced, result, carry = settled(trace_with, carry, both, name)
+    outs = _run_scan(traced, carry, columns, steps, reverse, memory)
     n = len(carry)
     return (
         unflatten(carry_structure, [face(o) for o in outs[:n]]),
@@ -137,17 +132,6 @@ def _as_tensors(tree: Any) -> Any:
     """`tree` with tensors for leaves, as a traced body gets it."""
     leaves, structure = flatten(tree)
     return unflatten(structure, [face(array_of(leaf)) for leaf in leaves])
-
-
-def _in_order(structure: Structure, tree: Any) -> Any:
-    """`tree` with the keys of its dicts in the order of `structure`, if that is all in which it differs."""
-    if flatten(tree)[1] == structure:
-        return tree
-    try:
-        ordered = unflatten(structure, flatten_like(structure, tree, "the carry"))
-    except RetrogradError:
-        return tree
-    return ordered if flatten(ordered)[1] == structure else tree
 
 
 def _length(columns: Sequence[Any], length: int | None) -> int:
@@ -173,7 +157,14 @@ def _scan_in_python(f: Any, carry: Any, columns: Any, structure: Structure, step
     return carry, unflatten(flatten(ys[0])[1], stacked) if ys else None
 
 
-def _run_scan(traced: Traced, carry: list[Any], columns: list[Any], steps: int, reverse: bool) -> list[Any]:
+def _check_memory(memory: Any) -> None:
+    if not (memory is None or memory == "sqrt" or (isinstance(memory, (int, np.integer)) and memory >= 0)):
+        raise RetrogradError(f"memory={memory!r}: give a number of bytes, or 'sqrt'")
+
+
+def _run_scan(
+    traced: Traced, carry: list[Any], columns: list[Any], steps: int, reverse: bool, memory: int | str | None
+) -> list[Any]:
     """The last carry and the stacked results; cells are assigned."""
     loop = LoopBody(traced, may_skip=steps == 0)
     n, k, cells = len(carry), len(loop.constants(traced)), len(loop.carried)
@@ -184,7 +175,7 @@ def _run_scan(traced: Traced, carry: list[Any], columns: list[Any], steps: int, 
     outputs = [*traced.graph.outputs[:n], *loop.cell_results(), *traced.graph.outputs[n : traced.n_results]]
     graph = rearranged(traced, [places[i] for i in order], [types[i] for i in order], outputs)
     graph = with_zero_outputs(graph, [*[None] * n, *loop.types, *[None] * (traced.n_results - n)])
-    prim = Scan(graph, steps, k, n + cells, reverse)
+    prim = Scan(graph, steps, k, n + cells, reverse, memory if memory in (None, "sqrt") else int(memory))
     operands = [*loop.constant_values(traced), *carry, *loop.entry_values(), *columns]
     states = [tape_state(r) for r in traced.results]
     states = [*states[:n], *[CONSTANT] * cells, *states[n:]]
@@ -194,10 +185,13 @@ def _run_scan(traced: Traced, carry: list[Any], columns: list[Any], steps: int, 
     return [*outs[:n], *outs[n + cells :]]
 
 
-def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Any], Any], init: Any) -> Any:
+def fori_loop(
+    lower: Any, upper: Any, body: Callable[[Any, Any], Any], init: Any, memory: int | str | None = None
+) -> Any:
     """``for i in range(lower, upper): carry = body(i, carry)``.
 
-    The index is a 0-d int64 tensor. With Python integers as bounds reverse mode goes through the loop.
+    The index is a 0-d int64 tensor. With Python integers as bounds reverse mode goes through the loop, and `memory`
+    bounds what it keeps, as in `scan`.
 
     >>> fori_loop(0, 4, lambda i, total: total + i, 0)
     tensor(6)
@@ -209,7 +203,7 @@ def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Any], Any], init: Any
         return carry
     if isinstance(lower, (int, np.integer)) and isinstance(upper, (int, np.integer)):
         indices = arange(max(int(upper) - int(lower), 0)) + int(lower)
-        return scan(_Step(body), init, indices)[0]
+        return scan(_Step(body), init, indices, memory=memory)[0]
 
     def going(state: Any) -> Any:
         return state[0] < upper
@@ -236,11 +230,6 @@ class _Step:
         return self.body(i, carry), None
 
 
-def users_of(f: Any) -> tuple[Callable[..., Any], ...]:
-    """The functions of the user's that `f` calls: itself, unless it is made here and says otherwise."""
-    return getattr(f, "users", (f,))
-
-
 def while_loop(
     condition: Callable[[Any], Any], body: Callable[[Any], Any], init: Any, max_iterations: int | None = None
 ) -> Any:
@@ -265,11 +254,11 @@ def while_loop(
 
     def trace_with(types: list[ArrayType]) -> tuple[Traced, Structure]:
         def ordered(c: Any) -> Any:
-            return _in_order(structure, body(c))
+            return in_order(structure, body(c))
 
         return trace_tree(ordered, arguments, carry, types, name, body=True, users=users_of(body))
 
-    traced, _, carry = _settled(trace_with, carry, structure, name)
+    traced, _, carry = settled(trace_with, carry, structure, name)
     types = [type_of(v).strong() for v in carry]
     test, _ = trace_tree(condition, arguments, carry, types, f"the condition of {name}", users=users_of(condition))
     _check_condition(test)
@@ -331,100 +320,3 @@ def _bounded_while(condition: Any, body: Any, init: Any, max_iterations: int) ->
     _check_condition(test)
     step.users = (condition, body)  # type: ignore[attr-defined]
     return scan(step, (array_of(np.asarray(True)), init), length=int(max_iterations))[0][1]
-
-
-def cond(predicate: Any, true: Callable[..., Any], false: Callable[..., Any], *operands: Any) -> Any:
-    """``true(*operands) if predicate else false(*operands)``; the arms must return the same structure and types.
-
-    Both arms are traced; only one runs. Under `vmap` of the predicate both run, and the results are selected.
-
-    >>> cond(True, lambda x: x + 1, lambda x: x - 1, 1.0)
-    tensor(2., dtype=float64, weak)
-    """
-    test = array_of(predicate)
-    if test.shape or test.dtype.kind != "b":
-        raise ShapeError(f"cond needs a boolean scalar, got {test.dtype} of shape {tuple(test.shape)}")
-    if debugging():
-        return true(*operands) if bool(face(test)) else false(*operands)
-    values, structure = flat_arrays(list(operands), "the operands of cond")
-    arguments = Structure(tuple, None, structure.children)
-    types = [type_of(v) for v in values]
-    arms = [
-        trace_tree(f, arguments, values, types, f"{side} arm of cond", users=users_of(f))
-        for f, side in ((true, "the true"), (false, "the false"))
-    ]
-    (yes, result), (no, other) = arms
-    if result != other:
-        raise RetrogradError(f"the arms of cond return different structures: {result} and {other}")
-    types_yes, types_no = ([type_of(r).strong() for r in arm.results] for arm in (yes, no))
-    if types_yes != types_no:
-        raise ShapeError(
-            f"the arms of cond differ: ({', '.join(map(str, types_yes))}) and ({', '.join(map(str, types_no))})"
-        )
-    weak = [is_weak(a) and is_weak(b) for a, b in zip(yes.results, no.results, strict=True)]
-    return unflatten(result, [face(o, w) for o, w in zip(_run_cond(test, yes, no, values), weak, strict=False)])
-
-
-def _run_cond(test: Any, yes: Traced, no: Traced, values: list[Any]) -> list[Any]:
-    active = current()
-    changes = _CellChanges(yes, no, active)
-    extras: list[Any] = []
-    for e in [*yes.extras, *no.extras, *changes.handed_on]:
-        if not any(e is seen for seen in extras):
-            extras.append(e)
-    n = len(values)
-    entry = [active.read(e) if isinstance(e, Cell) else e for e in extras]
-    types = [type_of(v).strong() for v in [*values, *entry]]
-    graphs = []
-    for arm in (yes, no):
-        place = {id(e): n + i for i, e in enumerate(arm.extras)}
-        inputs = [*range(n), *[place.get(id(e)) for e in extras]]
-        wanted = {id(e): n + i for i, e in enumerate(extras)}
-        cells = [changes.result(c, arm, wanted) for c in changes.assigned]
-        graph = rearranged(arm, inputs, types, [*arm.graph.outputs[: arm.n_results], *cells])
-        graphs.append(with_zero_outputs(graph, [*[None] * arm.n_results, *changes.types]))
-    m = yes.n_results
-    pairs = [{tape_state(a), tape_state(b)} for a, b in zip(yes.results, no.results, strict=True)]
-    states = [LIVE if LIVE in p else SPENT if SPENT in p else CONSTANT for p in pairs]
-    states += [CONSTANT] * len(changes.assigned)
-    outs = apply_traced(lambda vs: apply(Cond(*graphs), *vs), [test, *values, *entry], states)
-    changes.commit(outs[m:], face(test))
-    return outs[:m]
-
-
-class _CellChanges:
-    """What the arms of a cond do to cells. An arm that does not touch a cell hands on its old value."""
-
-    def __init__(self, yes: Traced, no: Traced, active: Any) -> None:
-        self.yes, self.no, self.active = yes, no, active
-        cells = list(dict.fromkeys([*yes.written, *no.written]))
-        for c in [*yes.guarded, *no.guarded]:
-            raise CellError(f"cond: {c.name}, which has no value yet, would get one only sometimes in an arm")
-        cleared = list(dict.fromkeys([*yes.cleared, *no.cleared]))
-        self.cleared = [c for c in cleared if not among(c, cells)]
-        for c in cleared:
-            untouched = any(not among(c, arm.cleared) and peek(active, c) is not None for arm in (yes, no))
-            if among(c, cells) or untouched:
-                raise CellError(f"cond: {c.name} would be set to None in one arm only; assign a value in both, or None")
-        self.assigned = cells
-        self.present = {c: peek(active, c) is not None for c in cells}
-        self.handed_on = [c for c in cells if self.present[c] and not (among(c, yes.written) and among(c, no.written))]
-        self.types = [type_of((yes if among(c, yes.written) else no).cell_use(c).value).strong() for c in cells]
-
-    def result(self, cell: Cell, arm: Traced, inputs: dict[int, int]) -> Any:
-        """The operand an arm gives for a cell: its last value, the old value's input, or None (zeros)."""
-        if among(cell, arm.written):
-            place = next(i for i, c in enumerate(arm.written) if c is cell)
-            return arm.graph.outputs[arm.n_results + place]
-        return inputs[id(cell)] if self.present[cell] else None
-
-    def commit(self, values: Sequence[Any], test: Any) -> None:
-        changes: list[tuple[Cell, Any, Any]] = []
-        for cell, value in zip(self.assigned, values, strict=True):
-            only_if = None
-            if not self.present[cell] and not among(cell, self.yes.written):
-                only_if = a.logical_not(test)
-            elif not self.present[cell] and not among(cell, self.no.written):
-                only_if = test
-            changes.append((cell, value, only_if))
-        self.active.assign_all([*changes, *[(cell, None, None) for cell in self.cleared]])

@@ -128,6 +128,15 @@ class custom_vjp:  # noqa: N801 - used as a decorator
 _being_traced: ContextVar[frozenset[custom_vjp]] = ContextVar("being_traced", default=frozenset())
 
 
+def constant_of(extra: Any, name: str) -> Any:
+    """What a function with a declared derivative captures, as a value; one that requires gradients raises."""
+    value = current().read(extra) if isinstance(extra, Cell) else extra
+    if isinstance(value, Box) and value.node is not None:
+        what = extra.name if isinstance(extra, Cell) else "a value"
+        raise BorderCrossed(f"{name} captures {what}, which requires gradients: pass it as an argument")
+    return value
+
+
 class _CustomParts:
     """The three traced functions of a `custom_vjp`, made to fit together."""
 
@@ -152,19 +161,12 @@ class _CustomParts:
         )
         extras = [e for t in (self.primal, self.forward, self.backward) for e in t.extras]
         self.extras = list({id(e): e for e in extras}.values())
-        self.constants = [self._constant(e) for e in self.extras]
+        self.constants = [constant_of(e, self.name) for e in self.extras]
         for t in (self.primal, self.forward, self.backward):
             if t.written or t.cleared:
                 raise CellError(
                     f"{self.name} assigns {(t.written + t.cleared)[0].name} inside a custom_vjp; return the value"
                 )
-
-    def _constant(self, extra: Any) -> Any:
-        value = current().read(extra) if isinstance(extra, Cell) else extra
-        if isinstance(value, Box) and value.node is not None:
-            what = extra.name if isinstance(extra, Cell) else "a value"
-            raise BorderCrossed(f"{self.name} captures {what}, which requires gradients: pass it as an argument")
-        return value
 
     def _forward(self, result: Any) -> list[Any]:
         if not isinstance(result, tuple) or len(result) != 2:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from retrograd.core.box import Box
-from retrograd.core.dispatch import current, interpreter
-from retrograd.core.forward import Forward, backpropagate, zeros_for
+from retrograd.core.dispatch import current, interpreter, lowest
+from retrograd.core.forward import Forward, backpropagate, how_to_find, zeros_for
 from retrograd.core.reverse import Reverse
 from retrograd.core.sweep import sweep
 from retrograd.core.tree import Structure, flatten, flatten_like, unflatten
@@ -55,7 +55,13 @@ class _Linearised:
             for o, ct in zip(outputs, cotangents, strict=True)
             if isinstance(o, Box) and o.owner is self.level and o.dtype.kind == "f"
         ]
-        found = sweep([n for n, _ in live], [ct for _, ct in live], rule=backpropagate, keep=keep)
+        base = lowest(current())
+        try:
+            rule = base.sweeping(backpropagate, [o for o in outputs if isinstance(o, Box)])
+            found = sweep([n for n, _ in live], [ct for _, ct in live], rule=rule, keep=keep)
+        except RetrogradError as error:
+            how_to_find(error, base)
+            raise
         return [face_like(zeros_for(b.value) if found.get(b.node) is None else found[b.node], b) for b in self.leaves]
 
     def trees(self, cotangents: list[Any]) -> list[Any]:
@@ -152,13 +158,14 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         given = flatten_like(structure, cotangent, "the cotangent")
-        cts = [_matching(ct, o) for ct, o in zip(given, outputs, strict=True)]
+        cts = [matching(ct, o) for ct, o in zip(given, outputs, strict=True)]
         return tuple(run.trees(run.pull(outputs, cts, keep=True)))
 
     return unflatten(structure, [run.strip(o) for o in outputs]), pullback
 
 
-def _matching(ct: Any, like: Any) -> Any:
+def matching(ct: Any, like: Any) -> Any:
+    """A cotangent or tangent as a value of the type of what it belongs to."""
     value = array_of(ct)
     if tuple(value.shape) != tuple(like.shape):
         raise ShapeError(
@@ -181,7 +188,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     need_floats(values, "jvp", f)
     directions = flatten_like(structure, list(tangents), "tangents")
     boxes = [
-        level.dual(v, _matching(t, v) if v.dtype.kind == "f" else None) for v, t in zip(values, directions, strict=True)
+        level.dual(v, matching(t, v) if v.dtype.kind == "f" else None) for v, t in zip(values, directions, strict=True)
     ]
     try:
         with interpreter(level):

@@ -27,7 +27,7 @@ def refused(capsys, *arguments):
     return err.strip()
 
 
-@pytest.mark.parametrize("name", ["mazur", "3-2-2"])
+@pytest.mark.parametrize("name", ["mazur", "3-2-2", "xor"])
 def test_built_in_networks(capsys, name):
     text = shown(capsys, name)
     for section in ("Forward: hidden layer", "Error", "Backward: output layer", "Update", "Training"):
@@ -84,7 +84,7 @@ def test_rows(capsys, tmp_path):
 
 def test_mistakes(capsys, tmp_path):
     assert refused(capsys, "mazzur") == (
-        "retrograd: there is no file or folder 'mazzur'; built-in examples are mazur and 3-2-2"
+        "retrograd: there is no file or folder 'mazzur'; built-in examples are mazur, 3-2-2 and xor"
     )
     assert "there is no weight 'w9'" in refused(capsys, "mazur", "--weight", "w9")
     assert "no model folder: it has no model.json" in refused(capsys, str(tmp_path))

@@ -1,4 +1,4 @@
-"""What one cell means: numbers to the bit, marks of missing cells, truth, dates, and numbers in disguise."""
+"""What one cell means: numbers to the bit, marks of missing cells, texts alike from every dtype."""
 
 import datetime as dt
 import decimal
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrograd.data.cells import decoration_of, is_date, number_of, read_cells, read_columns
+from retrograd.data.cells import read_cells, read_columns
 from retrograd.errors import DataError
 
 
@@ -47,6 +47,14 @@ def test_levels_are_distinct_texts_without_blanks():
     assert read.first(np.array([False, True])) == (2, "b")
 
 
+def test_levels_made_missing_and_another_way_of_writing():
+    read = cells(["a", "b", "c", "b", ""]).without(np.array([False, True, False]))
+    assert (read.levels, read.codes.tolist()) == (("a", "c"), [0, -1, 1, -1, -1])
+    assert cells(["1,5", "2"]).written(",").numbers.tolist() == [1.5, 2.0]
+    given = cells([1.5], "float64")
+    assert given.written(",") is given
+
+
 @pytest.mark.parametrize(
     "values, dtype, kind, texts",
     [
@@ -62,7 +70,7 @@ def test_levels_are_distinct_texts_without_blanks():
         ([3, "b", 2.0, np.int8(1), decimal.Decimal("1.5"), np.True_], object, "text", ["3", "b", "2", "1", "1.5", "1"]),
         ([dt.date(2020, 1, 2)], object, "text", ["2020-01-02"]),
         ([pd.Timestamp("2020-01-02"), pd.NaT], "datetime64[ns]", "date", ["2020-01-02", None]),
-        ([pd.Period("2020-01")], None, "date", ["2020-01"]),
+        ([pd.Period("2020-01")], None, "date", ["2020-01-01"]),
     ],
 )
 def test_every_dtype_has_texts(values, dtype, kind, texts):
@@ -76,51 +84,6 @@ def test_every_dtype_has_texts(values, dtype, kind, texts):
 def test_other_values_are_refused(values):
     with pytest.raises(DataError, match=r"column 'x' holds .*: (convert|give)"):
         read_cells(pd.Series(values), "x")
-
-
-@pytest.mark.parametrize(
-    "text, number",
-    [("1", 1.0), ("-1.5e3", -1500.0), ("+.5", 0.5), ("1e400", math.inf), ("inf", math.inf), ("1_000", None),
-     ("x", None),      ("1,5", None), ("0x10", None), ("12%", None), ("1 2", None)],
-)  # fmt: skip
-def test_number_of(text, number):
-    assert number_of(text) == number
-
-
-@pytest.mark.parametrize(
-    "text, what",
-    [
-        ("1,234", "thousands separators"),
-        ("-1,234,567.89", "thousands separators"),
-        ("1 234 567", "thousands separators"),
-        ("12%", "percent signs"),
-        ("3,14 %", "percent signs"),
-        ("3,14", "decimal commas"),
-        ("1.234,5", "decimal commas"),
-        ("$1,200", "currency signs"),
-        ("9.99 €", "currency signs"),
-        ("12", None),
-        ("a,b", None),
-        ("1,2,3,4", None),
-        ("", None),
-    ],
-)
-def test_decoration_of(text, what):
-    assert decoration_of(text) == what
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["2020-01-31", "2020/1/31", "31.12.2020", "12/31/99", "2020-01", "2020-01-31 12:30", "2020-01-31T12:30:15.5Z",
-     "2020-01-31 12:30:00+02:00", "3 Jan 2020", "January 3, 2020", "3-Mar-21", "12:30", "23:59:59", "1:30 pm"],
-)  # fmt: skip
-def test_dates(text):
-    assert is_date(text)
-
-
-@pytest.mark.parametrize("text", ["2020", "2020.5", "1-2", "2019-20", "1.2.3", "a", "Mar", "10:1", "2020-01-31x", ""])
-def test_no_dates(text):
-    assert not is_date(text)
 
 
 def test_columns_by_name():

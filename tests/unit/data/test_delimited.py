@@ -2,14 +2,21 @@
 
 import bz2
 import gzip
+import io
 import lzma
+import zipfile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from retrograd.data.delimited import read_delimited
+from retrograd.data.files import content_of
 from retrograd.errors import DataError
+
+
+def read_file(path, **options):
+    return read_delimited(content_of(path), repr(path.name), **options)
 
 
 def assert_one_line(error):
@@ -27,14 +34,14 @@ def file(tmp_path):
     return write
 
 
-def read(path):
-    frame, notes = read_delimited(path)
+def read(path, **options):
+    frame, notes = read_file(path, **options)
     return list(frame.columns), frame.to_numpy().tolist(), notes
 
 
 def refused(path):
     with pytest.raises(DataError) as caught:
-        read_delimited(path)
+        read_file(path)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -74,9 +81,35 @@ def test_blanks_around_names_and_after_separators_go(file):
     assert read(file(' a , "b" \n1, "x, y"\n'))[:2] == (["a", "b"], [["1", "x, y"]])
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"])
 def test_encodings_with_and_without_a_mark(file, encoding):
-    assert read(file("größe,y\n1,ä\n".encode(encoding)))[:2] == (["größe", "y"], [["1", "ä"]])
+    columns, rows, notes = read(file("größe,y\n1,ä\n".encode(encoding)))
+    assert (columns, rows) == (["größe", "y"], [["1", "ä"]])
+    assert notes == (
+        ["'data.csv' is not UTF-8 text: read as Windows-1252 (line 1: 'größe,y'); if that is not how it should look, "
+         "save the file as UTF-8."]
+        if encoding in {"latin-1", "cp1252"}
+        else []
+    )  # fmt: skip
+
+
+def zipped(*names):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in names:
+            archive.writestr(name, "a,b\n1,2\n")
+    return buffer.getvalue()
+
+
+def test_a_zip_archive_of_one_file(file):
+    assert read(file(zipped("x.csv", "__MACOSX/x.csv")))[:2] == (["a", "b"], [["1", "2"]])
+    assert "is a zip archive of 2 files ('x.csv', 'y.csv'): unpack it" in refused(file(zipped("x.csv", "y.csv")))
+    assert "is a spreadsheet: save the sheet" in refused(file(zipped("[Content_Types].xml", "xl/a.xml")))
+
+
+def test_files_without_a_header(file):
+    columns, rows, _ = read(file("5.1;x\n4.9;y\n"), header=False)
+    assert (columns, rows) == (["1", "2"], [["5.1", "x"], ["4.9", "y"]])
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
@@ -115,11 +148,10 @@ def test_separators_at_line_ends_make_no_column(file):
         ('a,b\n1,"2\n3,4\n', "a double quote that is never closed"),
         (",a\nx,1\ny,2\n", "has a column without a name (column 1): name it"),
         (",\n,\n", "has no named column"),
-        (b"a,b\n\xff\xfe1,2\n", "is not UTF-8 text (line 2, byte 0xff): save it as UTF-8"),
-        ("größe,y\n1,2\n".encode("latin-1"), "iconv -f WINDOWS-1252"),
+        (b"a,b\n\x811,2\n", "is not UTF-8 text (line 2, byte 0x81): save it as UTF-8"),
+        (b"a,b\n\xff\x01,2\n", "is not UTF-8 text (line 2, byte 0xff)"),
         (b"a,b\n\x00\x01,2\n", "is no text file"),
-        (b"PK\x03\x04rest", "is a spreadsheet or a zip archive: save the sheet, or unpack the archive, as a CSV file"),
-        (b"PAR1rest", "is a Parquet file"),
+        (b"PK\x03\x04rest", "is compressed, but locked, damaged or cut short"),
         (b"\xff\xfea", "is not UTF-16 text"),
     ],
 )
@@ -140,7 +172,7 @@ def test_any_bytes_are_a_table_or_one_line(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("any") / "x.csv"
     path.write_bytes(content)
     try:
-        frame, _ = read_delimited(path)
+        frame, _ = read_file(path)
     except DataError as error:
         assert_one_line(error)
     else:
@@ -159,5 +191,5 @@ def test_what_pandas_writes_reads_back(tmp_path_factory, rows):
     frame = pd.DataFrame(rows, columns=[f"c{place}" for place in range(len(rows[0]))], dtype=object)
     frame.insert(0, "first", "x")
     frame.to_csv(path, index=False, quoting=1)
-    read_back, _ = read_delimited(path)
+    read_back, _ = read_file(path)
     assert read_back.to_numpy().tolist() == frame.to_numpy().tolist()

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from retrograd.data.cells import read_cells
-from retrograd.data.encoders import Boolean, Categorical, Constant, Numeric
-from retrograd.data.fitting import fit_encoder, mean_and_scale
-from retrograd.data.kinds import kind_of
+from retrograd.data.encoders import Boolean, Categorical, Dropped, Numeric
+from retrograd.data.fitting import fit_encoder
+from retrograd.data.kinds import Choices, judge
 from retrograd.errors import DataError
 
 
@@ -15,9 +15,9 @@ def cells(values, dtype=object):
     return read_cells(pd.Series(values, dtype=dtype), "x")
 
 
-def fit(values, rows=None, dtype=object):
-    column = cells(values, dtype)
-    return fit_encoder(column, kind_of(column), np.arange(len(values)) if rows is None else np.array(rows))
+def fit(values, rows=None, dtype=object, **choices):
+    verdict = judge(cells(values, dtype), Choices(**choices))
+    return fit_encoder(verdict, np.arange(len(values)) if rows is None else np.array(rows))
 
 
 def encoded(encoder, values, dtype=object):
@@ -59,14 +59,28 @@ def test_numbers_agree_with_scikit_learn():
 @pytest.mark.parametrize(
     "values, rows",
     [(["3", "3", "3"], None), (["3", "", "3"], None), (["3", "3", "4"], [0, 1]), (["", "", "4"], [0, 1]),
-     (["", ""], None),      (["a", "a"], None), (["a", "a", "b"], [0, 1]), (["yes", "yes", "no"], [0, 1]),
+     (["a", "a"], None), (["a", "a", "b"], [0, 1]), (["yes", "yes", "no"], [0, 1]),
      (["5e-324", "0"], None),
      (["0.1"] * 7, None)],
 )  # fmt: skip
-def test_what_is_the_same_in_all_training_rows_is_zero(values, rows):
+def test_what_is_the_same_in_all_training_rows_is_left_out(values, rows):
     encoder = fit(values, rows)
-    assert encoder == Constant("x")
-    assert encoded(encoder, ["anything", "", "5"]) == ([[0.0]] * 3, [])
+    assert encoder == Dropped("x", "constant")
+    assert encoder.input_names == ()
+    assert encoded(encoder, ["anything", "", "5"]) == ([[]] * 3, [])
+
+
+def test_what_is_left_out_says_why():
+    assert fit(["", ""]) == Dropped("x", "empty")
+    assert fit(["1", "2", "3"]) == Dropped("x", "id")
+
+
+def test_numbers_as_people_write_them():
+    encoder = fit(["$1,000", "$3,000", "-"])
+    assert encoder == Numeric("x", fill=2000.0, mean=2000.0, scale=float(np.std([1000, 3000, 2000])), writing=".$")
+    assert encoded(encoder, ["$2,000", ""])[0] == [[0.0], [0.0]]
+    assert encoded(encoder, [2000.0], "float64")[0] == [[0.0]]  # numbers from memory are numbers
+    assert refused(encoder, ["2000"]).startswith("column 'x', row 1: '2000' is not a number written like 1,234.5$, as")
 
 
 def test_truth_is_zero_and_one():
@@ -88,12 +102,13 @@ def test_missing_truth_has_an_input_of_its_own():
 
 def test_categories_are_one_hot_in_sorted_order():
     encoder = fit(["b", "a", "b"])
-    assert encoder == Categorical("x", levels=("a", "b"), others=(), missing=False)
+    assert encoder == Categorical("x", levels=("a", "b"), others=(), pool=False, missing=False)
     assert encoder.input_names == ("x=a", "x=b")
     inputs, notes = encoded(encoder, ["b", " a", ""])
     assert inputs == [[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]
-    assert len(notes) == 1
-    assert notes[0].startswith("Column 'x': 1 cell that no training row has a like of")
+    assert notes == [
+        "Column 'x': 1 missing cell, of which training had none, taken for none of the categories."
+    ]
 
 
 def test_missing_categories_are_a_level_of_their_own():
@@ -105,19 +120,47 @@ def test_missing_categories_are_a_level_of_their_own():
 
 def test_categories_of_other_rows_are_known_but_have_no_input():
     encoder = fit(["a", "b", "rare"], rows=[0, 1])
-    assert encoder == Categorical("x", levels=("a", "b"), others=("rare",), missing=False)
-    inputs, notes = encoded(encoder, ["rare", "a"])
-    assert inputs == [[0.0, 0.0], [1.0, 0.0]]
-    assert "a rare category, or missing" in notes[0]
+    assert encoder == Categorical("x", levels=("a", "b"), others=("rare",), pool=False, missing=False)
+    assert encoded(encoder, ["rare", "a"]) == ([[0.0, 0.0], [1.0, 0.0]], [])
 
 
-def test_new_categories_are_refused():
+def test_new_categories_are_none_of_the_known_ones_and_counted():
     encoder = fit(["b", "a", "c"], rows=[0, 1])
-    assert refused(encoder, ["a", "d"]) == (
-        "column 'x', row 2: 'd' is not among the training data's 3 categories ('a', 'b'): "
-        "correct it, or train again with rows that have it"
-    )
-    assert "row 1: 'd' (and 1 other new text) is not among" in refused(encoder, ["d", "e", "d"])
+    inputs, notes = encoded(encoder, ["a", "d", "e", "d"])
+    assert inputs == [[1.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+    assert notes == [
+        "Column 'x': 3 cells with 2 categories that training never saw ('d', 'e'), taken for none of the known ones."
+    ]
+
+
+def many(rows=60):
+    """Two frequent categories, and twelve that come once."""
+    return ["a"] * (rows // 2) + ["b"] * (rows // 2) + [f"r{place}" for place in range(12)]
+
+
+def test_rare_categories_share_an_input():
+    encoder = fit(many())
+    assert encoder.input_names == ("x=a", "x=b", "x=(other)")
+    assert (encoder.pool, len(encoder.others)) == (True, 12)
+    inputs, notes = encoded(encoder, ["r3", "new", "b"])
+    assert inputs == [[0.0, 0.0, 1.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
+    assert notes == ["Column 'x': 1 cell with 1 category that training never saw ('new'), taken for the rare ones."]
+    assert fit([*many(), ""]).input_names == ("x=a", "x=b", "x=(other)", "x=(missing)")
+
+
+def test_few_categories_are_never_rare():
+    assert len(fit([*["a"] * 1000, *[f"r{place}" for place in range(9)]]).levels) == 10
+
+
+def test_the_most_frequent_hundred_have_inputs():
+    values = [f"c{place}" for place in range(150) for _ in range(5 + (place >= 50))]
+    encoder = fit(values)
+    assert set(encoder.levels) == {f"c{place}" for place in range(50, 150)}
+    assert len(encoder.input_names) == 101
+
+
+def test_a_column_kept_though_all_its_categories_are_rare():
+    assert fit([f"n{place}" for place in range(50)], keep={"x"}) == Dropped("x", "constant")
 
 
 def test_numeric_codes_of_a_declared_category_are_found_in_any_dtype():
@@ -139,10 +182,3 @@ def test_numeric_codes_of_a_declared_category_are_found_in_any_dtype():
 )
 def test_what_is_no_number_is_refused(values, says):
     assert refused(Numeric("x", 1.0, 1.0, 1.0), values).startswith(says)
-
-
-def test_mean_and_scale():
-    assert mean_and_scale(np.array([1.0, 3.0]), "x") == (2.0, 1.0)
-    assert mean_and_scale(np.full(7, 0.1), "x") == (0.1, 0.0)
-    with pytest.raises(DataError, match=r"x holds numbers too large to average \(1.5e\+308\): choose another unit"):
-        mean_and_scale(np.array([1.5e308, -1.5e308, 1e308]), "x")

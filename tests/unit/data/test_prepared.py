@@ -55,14 +55,13 @@ def test_built_in_sets_are_ready_and_predictable_again(name):
 def test_a_file_as_people_have_them(tmp_path):
     path = tmp_path / "titanic.csv"
     titanic().to_csv(path, index=False)
-    with pytest.raises(DataError) as caught:
-        prepare(load(path, "Survived"))
-    assert str(caught.value).startswith("3 columns cannot be used: 'PassengerId' (")
-    assert str(caught.value).endswith("leave them out: --drop PassengerId --drop Name --drop Cabin")
-
-    ready = prepare(load(path, "Survived", drop=["PassengerId", "Name", "Cabin"]))
+    ready = prepare(load(path, "Survived"))
     assert ready.task.name == "classification"
     assert ready.x.shape == (400, 9)
+    assert [(column.name, column.reason) for column in ready.columns if column.kind == "dropped"] == [
+        ("PassengerId", "id"), ("Name", "text"), ("Cabin", "levels"),
+    ]  # fmt: skip
+    assert ready.preprocessor.required == ("Pclass", "Sex", "Age", "Fare", "Embarked")
     assert ready.notes[0] == ready.task.reason
     assert ready.notes[-1] == ready.rows.note
     assert any(note.startswith("Missing numbers take the median of the training rows: 'Age'") for note in ready.notes)
@@ -84,6 +83,56 @@ def test_notes_of_reading_come_first(tmp_path):
     assert prepare(load(tmp_path / "x.csv", "y")).notes[0] == "'x.csv' separates its columns by semicolons."
 
 
+def test_rows_without_a_target_are_left_out_counted_and_said(tmp_path):
+    frame = titanic()
+    frame["Survived"] = frame["Survived"].astype(object)
+    frame.loc[[3, 7, 11], "Survived"] = ""
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    ready = prepare(load(tmp_path / "x.csv", "Survived"))
+    assert "Left out: 3 rows of 400 without a target (first: row 4; 'Survived')." in ready.notes
+    used = np.concatenate([ready.rows.train, ready.rows.validation, ready.rows.test])
+    assert sorted(set(range(400)) - set(used.tolist())) == [3, 7, 11]
+    assert ready.y[[3, 7, 11]].tolist() == [-1, -1, -1] and ready.y[used].min() == 0
+    assert ready.x.shape == (400, 9)
+
+
+def test_what_was_made_of_columns_is_a_record():
+    frame = pd.DataFrame(
+        {
+            "when": [f"2020-0{place % 9 + 1}-03" for place in range(90)],
+            "city": ["a", "b"] * 35 + [f"r{place}" for place in range(20)],
+            "price": [f"${place * 37 % 90 + 1},000" for place in range(89)] + ["-"],
+            "twin": [f"${place * 37 % 90 + 1},000" for place in range(89)] + ["-"],
+            "none": "",
+            "y": [0, 1] * 45,
+        }
+    )
+    when, city, price, twin, none = prepare(load(frame, "y")).columns
+    assert (when.kind, when.said, when.inputs, when.distinct) == ("date", "with month, weekday", 5, 9)
+    assert (when.low, when.high) == (18264.0, 18508.0)
+    assert (city.kind, city.inputs, city.pooled, city.pooled_cells) == ("categorical", 3, 20, 20)
+    assert (price.kind, price.missing, price.rows, price.low, price.high) == ("numeric", 1, 90, 1000.0, 90000.0)
+    assert price.said == "'$1,000' is read as 1000"
+    assert (twin.kind, twin.reason, twin.said, twin.inputs) == ("dropped", "duplicate", "repeats 'price'", 0)
+    assert (none.kind, none.reason, none.missing) == ("dropped", "empty", 90)
+
+
+def test_options_reach_their_columns():
+    frame = pd.DataFrame({"n": range(1, 41), "zip": [10115, 80331] * 20, "when": ["1/2/2020", "2/3/2020"] * 20, "y": [0, 1] * 20})
+    table = load(frame, "y")
+    with pytest.raises(DataError, match="column 'when' holds dates that may begin with the day or the month"):
+        prepare(table)
+    ready = prepare(table, keep=["n"], categories=["zip"], day_first=True)
+    assert ready.preprocessor.input_names[:3] == ("n", "zip=10115", "zip=80331")
+    assert ready.columns[2].said == "'1/2/2020' is 2020-02-01, with month, weekday"
+    with pytest.raises(DataError, match="--keep 'm' is no column"):
+        prepare(table, keep=["m"])
+    with pytest.raises(DataError, match="--category 'y': that is the target"):
+        prepare(table, categories=["y"])
+    with pytest.raises(DataError, match="there is nothing to learn from, as 'n' counts the rows from 1: take one all the same with --keep n"):
+        prepare(load(frame[["n", "y"]], "y"))
+
+
 def test_options_reach_their_place():
     ready = prepare(load("diabetes"), task="classification", validation=0, test=0)
     assert ready.task.name == ready.preprocessor.task == "classification"
@@ -94,7 +143,7 @@ def test_options_reach_their_place():
     "text, says",
     [
         ("a,y\n" + "1,p\n" * 9, "target 'y' is 'p' in every row"),
-        ("a,y\n" + "1,p\n1,q\n" * 9, "every feature column holds one value in all training rows"),
+        ("a,y\n" + "1,p\n1,q\n" * 9, "there is nothing to learn from, as 'a' is the same in all training rows: add a column that varies"),
         (
             "a,y\n1,p\n2,q\n",
             "target 'y' has classes with too few rows for training, validation and test (one each): 'p' (1",

@@ -54,6 +54,12 @@ def test_a_seed_means_the_same_rows_for_ever():
     assert split(labels, "regression", seed=3).note.endswith("4 for test (seed 3).")
 
 
+@pytest.mark.parametrize("task, values", [("classification", ["a", "b", ""]), ("regression", ["1.5", "2.5", "-"])])
+def test_rows_without_a_target_are_in_no_part(task, values):
+    found = split(pd.Series(values * 10), task)
+    assert sorted(np.concatenate(parts(found)).tolist()) == [row for row in range(30) if row % 3 < 2]
+
+
 def test_labels_of_any_type_split_alike():
     first = split(pd.Series([0, 1] * 10), "classification")
     for labels in (["0", "1"], [False, True], [0.0, 1.0], ["a", "b"]):

@@ -124,8 +124,15 @@ def test_files_without_a_header_are_recognised(folder):
     (folder / "raw.csv").write_text("5.1,3.5,setosa\n4.9,3.0,setosa\n")
     assert refused("raw.csv", "species") == (
         "target 'species' is no column of 'raw.csv'; its first line looks like data: put a line with the columns' "
-        "names above it. The columns are: '5.1', '3.5', 'setosa'"
+        "names above it, or say --no-header, and the columns are called 1, 2, 3, ... The columns are: '5.1', '3.5', 'setosa'"
     )
+
+
+def test_files_without_a_header_are_read(folder):
+    (folder / "raw.csv").write_text("5.1,3.5,setosa\n4.9,3.0,setosa\n")
+    assert load("raw.csv", "3", header=False).features.to_numpy().tolist() == [["5.1", "3.5"], ["4.9", "3.0"]]
+    for source in ("iris", pd.DataFrame({"a": [1]})):
+        assert refused(source, header=False) == "only a text file can be without a header line: leave out --no-header"
 
 
 def test_files_separated_by_blanks_are_recognised(folder):

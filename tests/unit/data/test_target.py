@@ -79,9 +79,8 @@ def test_the_same_labels_from_text_and_from_memory():
 
 @pytest.mark.parametrize(
     "values, says",
-    [(["a", "c"], "target 'y' is 'c', which is no class, in row 2: the classes are 'a', 'b'"),
-     (["a", ""], "target 'y' is missing in row 2")],
-)  # fmt: skip
+    [(["a", "c"], "target 'y' is 'c', which is no class, in row 2: the classes are 'a', 'b'")],
+)
 def test_labels_that_are_no_class(values, says):
     _, encoding = fit(["a", "b"])
     with pytest.raises(DataError, match=says):
@@ -115,9 +114,24 @@ def test_amounts_are_measured_on_the_training_rows():
     assert encoding == Amounts("y", 2.0, 1.0)
 
 
-@pytest.mark.parametrize("value", ["x", "", "inf"])
+def test_missing_targets_have_no_code():
+    assert fit(["a", "b"])[1].encode(pd.Series(["b", "", None])).tolist() == [1, -1, -1]
+    assert np.isnan(Amounts("y", 0.0, 1.0).encode(pd.Series(["1", "", "-"]))).tolist() == [False, True, True]
+    with pytest.raises(DataError, match="target 'y' is missing in row 2, which is to be trained on"):
+        fit(["1.5", "", "2.5"], "regression")
+
+
+def test_amounts_as_people_write_them():
+    _, encoding = fit(["$1,000", "$3,000"], "regression")
+    assert encoding == Amounts("y", 2000.0, 1000.0, ".$")
+    assert encoding.encode(pd.Series(["$4,000", "-"]))[0] == 2.0
+    with pytest.raises(DataError, match="'4000', which is no finite number, in row 1"):
+        encoding.encode(pd.Series(["4000"]))
+
+
+@pytest.mark.parametrize("value", ["x", "inf"])
 def test_amounts_that_are_none(value):
-    with pytest.raises(DataError, match="target 'y' is missing or no finite number in row 2"):
+    with pytest.raises(DataError, match=f"target 'y' is '{value}', which is no finite number, in row 2"):
         Amounts("y", 0.0, 1.0).encode(pd.Series(["1", value]))
 
 

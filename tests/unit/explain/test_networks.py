@@ -90,7 +90,7 @@ def assert_is(content, row=0):
     return found
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("name", ["mazur", "3-2-2"])
 @pytest.mark.parametrize("layer", [0, 1])
 def test_a_changed_weight_changes_every_figure_to_what_the_engine_computes(name, layer):
     content = json.loads(built_in_text(name))

@@ -8,7 +8,7 @@ from retrograd.data import load, prepare
 from retrograd.errors import RetrogradError
 from retrograd.ops.random import Generator
 from retrograd.train import metrics
-from retrograd.train.tabular import ACTIVATIONS, OPTIMIZERS, Settings, network, train_table
+from retrograd.train.tabular import ACTIVATIONS, OPTIMIZERS, SCHEDULES, Settings, network, train_table
 
 
 def trained(name, settings, **options):
@@ -60,8 +60,20 @@ def test_every_choice_learns(activation, optimizer):
     assert trained("iris", settings)[1].scores["accuracy"] > 0.8
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_every_schedule_learns(schedule):
+    outcome = trained("iris", Settings(schedule=schedule, optimizer="adamw", epochs=25, lr=0.01))[1]
+    assert outcome.scores["accuracy"] > 0.8
+    assert ("lr" in outcome.model.history) == (schedule != "constant")
+
+
+def test_a_schedule_that_is_none():
+    with pytest.raises(RetrogradError, match="there is no schedule 'step': choose constant or cosine or one-cycle"):
+        trained("iris", Settings(schedule="step"))
+
+
 def test_an_optimizer_that_is_none():
-    with pytest.raises(RetrogradError, match="there is no optimizer 'lbfgs': choose adam or sgd"):
+    with pytest.raises(RetrogradError, match="there is no optimizer 'lbfgs': choose adam or adamw or sgd"):
         trained("iris", Settings(optimizer="lbfgs"))
 
 

@@ -12,7 +12,7 @@ from retrograd.core.forward import backpropagate
 from retrograd.core.reverse import Reverse
 from retrograd.core.sweep import sweep
 from retrograd.errors import ModelError
-from retrograd.explain.network.description import CROSS_ENTROPY, MEAN_SQUARED, Layer, Network
+from retrograd.explain.network.description import CROSS_ENTROPY, MEAN_SQUARED, Layer, Network, replaced
 from retrograd.jit.jitted import jit
 from retrograd.ops import arithmetic as a
 from retrograd.ops.inputs import array_of, face
@@ -80,9 +80,7 @@ def total_error(network: Network, arrays: Sequence[Any]) -> Any:
 
 def updated(network: Network, arrays: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
     """The weights one step down the gradient; those that are not trained, or have no gradient (None), stay."""
-    rate = network.learning_rate
-    if rate is None:
-        raise ModelError(f'{network.name}: an update needs a learning rate: write "learning_rate": 0.5')
+    rate = _rate(network)
     found = []
     for old, gradient, mask in zip(arrays, gradients, network.masks(), strict=True):
         if gradient is None or not mask.any():
@@ -91,6 +89,12 @@ def updated(network: Network, arrays: Sequence[Any], gradients: Sequence[Any]) -
         new = a.subtract(old, a.multiply(rate, gradient))
         found.append(new if mask.all() else a.where(mask, new, old))
     return found
+
+
+def _rate(network: Network) -> Any:
+    if network.learning_rate is None:
+        raise ModelError(f'{network.name}: an update needs a learning rate: write "learning_rate": 0.5')
+    return network.learning_rate
 
 
 def one_round(network: Network, arrays: Sequence[Any], update: str) -> list[Any]:
@@ -150,13 +154,30 @@ class _View:
         self.prim, self.args, self.out, self.parents = prim, args, out, parents
 
 
+class Rounds:
+    """Training as one compiled program: it takes the data, the learning rate and the weights, so that other numbers in a
+    network of the same build run at once.
+
+    Args:
+        network: layers, loss, and what is trained; its numbers do not matter.
+        update: one of `UPDATES`.
+    """
+
+    def __init__(self, network: Network, update: str = "simultaneous") -> None:
+        def repeat(count: Any, inputs: Any, targets: Any, rate: Any, *arrays: Any) -> Any:
+            with_these = replaced(network, inputs=inputs, targets=targets, learning_rate=rate)
+            return fori_loop(0, count, lambda _, held: tuple(one_round(with_these, held, update)), arrays)
+
+        self._program = jit(repeat)
+
+    def __call__(self, network: Network, arrays: Sequence[np.ndarray], rounds: int) -> list[np.ndarray]:
+        """The weights after so many rounds, each an update on all rows of `network` at once."""
+        if not rounds:
+            return [np.asarray(x) for x in arrays]
+        data = [np.array(rounds), network.inputs, network.targets, np.array(_rate(network), np.float64)]
+        return [np.asarray(x) for x in self._program(*data, *[np.array(x) for x in arrays])]
+
+
 def trained(network: Network, arrays: Sequence[np.ndarray], rounds: int, update: str) -> list[np.ndarray]:
     """The weights after so many rounds, each an update on all rows at once."""
-    n = len(arrays)
-
-    def repeat(*xs: Any) -> Any:
-        return fori_loop(0, rounds, lambda _, held: tuple(one_round(network, held, update)), tuple(xs[:n]))
-
-    if not rounds:
-        return [np.asarray(x) for x in arrays]
-    return [np.asarray(x) for x in jit(repeat)(*[np.array(x) for x in arrays])]
+    return Rounds(network, update)(network, arrays, rounds)

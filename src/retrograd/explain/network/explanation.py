@@ -38,20 +38,36 @@ class NetworkExplanation:
     def text(self, digits: int = 9) -> str:
         """The explanation as text, with so many decimals."""
         text = NetworkText(self.worked, digits)
+        self._write(text, Tables(text.page, self.worked, digits))
+        return text.page.text()
+
+    def latex(self, digits: int = 9) -> str:
+        """The explanation as a LaTeX fragment, for a document that loads amsmath; with so many decimals."""
+        from retrograd.explain.latex.document import latex_document
+        from retrograd.explain.network.latex import network_items
+
+        return latex_document(*network_items(self.worked, digits, self._write))
+
+    def markdown(self, digits: int = 9) -> str:
+        """The explanation as Markdown, with formulas in LaTeX; with so many decimals."""
+        from retrograd.explain.latex.document import markdown_document
+        from retrograd.explain.network.latex import network_items
+
+        return markdown_document(*network_items(self.worked, digits, self._write))
+
+    def _write(self, text: NetworkText, tables: Tables) -> None:
         text.heading(self.note)
-        tables = Tables(text.page, self.worked, digits)
         if self.weight is not None:
-            one = self.network.weight(self.weight)
+            one = next(w for w, own in zip(text.net.weights(), self.network.weights(), strict=True) if own.name == self.weight)
             text.one(one)
             tables.update(one)
-            return text.page.text()
+            return
         text.forward()
         text.backward()
         tables.update()
         if self.rounds:
             tables.rounds(self.rounds, self.update)
             tables.published(self.rounds, self.update)
-        return text.page.text()
 
     def __str__(self) -> str:
         return self.text()

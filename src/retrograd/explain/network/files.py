@@ -16,8 +16,13 @@ import numpy as np
 from retrograd.errors import ModelError
 from retrograd.explain.network.description import CROSS_ENTROPY, Layer, Network, Published
 
-BUILT_IN = ("mazur", "3-2-2")
+BUILT_IN = ("mazur", "3-2-2", "xor")
 LARGEST = 20_000_000  # bytes of a file; a network to read about is far smaller
+
+
+def listed() -> str:
+    """The names of the built-in networks, for a sentence."""
+    return f"{', '.join(BUILT_IN[:-1])} and {BUILT_IN[-1]}"
 
 
 def built_in_text(name: str) -> str:
@@ -27,7 +32,7 @@ def built_in_text(name: str) -> str:
         ModelError: there is none of that name.
     """
     if name not in BUILT_IN:
-        raise ModelError(f"there is no built-in network {name!r}: there are {' and '.join(BUILT_IN)}")
+        raise ModelError(f"there is no built-in network {name!r}: there are {listed()}")
     return (files("retrograd.explain.network") / f"{name}.json").read_text(encoding="utf-8")
 
 

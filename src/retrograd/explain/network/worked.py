@@ -116,13 +116,13 @@ class Worked:
 
     def activated(self, layer: int, k: int, show: Show) -> tuple[str, str]:
         """The activation of a neuron: its formula in names and in numbers; empty where several steps make it."""
-        step = self._activation_step(layer)
+        step = self.activation_step(layer)
         if step is None or step.prim is None:
             return "", ""
         name = self.network.layers[layer].neurons[k]
         return formula(step.prim, [f"net_{name}"]), numbers_of(step.prim, [self.nets[layer].array], (k,), show)
 
-    def _activation_step(self, layer: int) -> Step | None:
+    def activation_step(self, layer: int) -> Step | None:
         """The step that makes the outputs of a layer of its net inputs, if it is one."""
         step = self.makers.get(id(self.outs[layer]))
         alone = (
@@ -145,7 +145,7 @@ class Worked:
         name = self.network.layers[layer].neurons[k]
         if self.outs[layer] is self.nets[layer]:
             return Slope("1", "1", 1.0)
-        step = self._activation_step(layer)
+        step = self.activation_step(layer)
         if step is not None:
             args, out = [self.nets[layer].array], self.outs[layer].array
             names = local_in_names(step.prim, 0, [f"net_{name}"], f"out_{name}", "")
@@ -204,9 +204,9 @@ class Worked:
     def after(self, rounds: Sequence[int], update: str, rows: Network | None = None) -> list[Round]:
         """The network after so many updates each; on all rows of `rows`, or on this example."""
         network = rows or self.network
-        arrays, done, found = network.arrays(), 0, []
+        arrays, done, found, run = network.arrays(), 0, [], compute.Rounds(network, update)
         for number in sorted(rounds):
-            arrays, done = compute.trained(network, arrays, number - done, update), number
+            arrays, done = run(network, arrays, number - done), number
             with interpreter(QUIET):
                 passed = compute.Passed(with_arrays(network, arrays), arrays, network.inputs, network.targets)
             found.append(Round(number, float(passed.total), np.asarray(passed.outs[-1])))

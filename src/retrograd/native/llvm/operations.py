@@ -24,6 +24,10 @@ COMPARISONS = {
 
 FLOAT = {"add": "fadd", "subtract": "fsub", "multiply": "fmul", "divide": "fdiv"}
 INTEGER = {"add": "add", "subtract": "sub", "multiply": "mul"}
+INTRINSICS = {
+    "absolute": "llvm.fabs", "floor": "llvm.floor", "ceil": "llvm.ceil", "trunc": "llvm.trunc",
+    "round": "llvm.roundeven",
+}  # fmt: skip
 LOGIC = {"logical_and": "and", "logical_or": "or", "add": "or", "maximum": "or", "multiply": "and", "minimum": "and"}
 
 
@@ -67,8 +71,8 @@ def _float(f: Function, target: Target, op: str, t: Type, xs: Sequence[str]) -> 
         return f.op(FLOAT[op], t, *xs)
     if op == "negative":
         return f.op("fneg", t, *xs)
-    if op == "absolute":
-        return f.intrinsic("llvm.fabs", t, *xs)
+    if op in INTRINSICS:
+        return f.intrinsic(INTRINSICS[op], t, *xs)
     if op == "sign":
         (x,) = xs
         zero = constant(t, 0.0)
@@ -89,6 +93,8 @@ def _integer(f: Function, op: str, dtype: np.dtype, t: Type, xs: Sequence[str]) 
         greater = f.compare(f"{sign}gt", t, *xs)
         first, second = xs if op == "maximum" else reversed(xs)
         return f.select(t, greater, first, second)
+    if op in ("floor_divide", "remainder", "fmod"):
+        return _divided(f, op, dtype, t, *xs)
     (x,) = xs[:1]
     if op == "absolute":
         if dtype.kind == "u":
@@ -102,6 +108,28 @@ def _integer(f: Function, op: str, dtype: np.dtype, t: Type, xs: Sequence[str]) 
     if op == "divide":
         raise NotImplementedError("division of integers gives floats")
     raise NotImplementedError(f"{op} of {dtype}")
+
+
+def _divided(f: Function, op: str, dtype: np.dtype, t: Type, x: str, y: str) -> str:
+    """As NumPy divides integers: by 0 it gives 0, and the lowest number by -1 itself.
+
+    The processor traps at both, in lanes that nobody asks for too: there it divides by 1.
+    """
+    zero, one = constant(t, 0), constant(t, 1)
+    none = bad = f.compare("eq", t, y, zero)
+    signed = dtype.kind == "i"
+    if signed:
+        lowest = f.compare("eq", t, x, constant(t, np.iinfo(dtype).min))
+        bad = f.op("or", t.mask, none, f.op("and", t.mask, lowest, f.compare("eq", t, y, constant(t, -1))))
+    y = f.select(t, bad, one, y)
+    quotient = f.op("sdiv" if signed else "udiv", t, x, y)
+    rest = f.op("sub", t, x, f.op("mul", t, quotient, y))
+    if signed and op != "fmod":  # it was rounded towards zero
+        opposite = f.compare("slt", t, f.op("xor", t, rest, y), zero)
+        above = f.op("and", t.mask, opposite, f.compare("ne", t, rest, zero))
+        quotient = f.select(t, above, f.op("sub", t, quotient, one), quotient)
+        rest = f.select(t, above, f.op("add", t, rest, y), rest)
+    return f.select(t, none, zero, quotient if op == "floor_divide" else rest)
 
 
 def convert(f: Function, source: np.dtype, to: np.dtype, lanes: int, x: str) -> str:
@@ -149,6 +177,10 @@ def _zero(dtype: np.dtype) -> Any:
     return 0
 
 
+def _one(dtype: np.dtype) -> Any:
+    return 1
+
+
 def _lowest(dtype: np.dtype) -> Any:
     return -np.inf if dtype.kind == "f" else 0 if dtype.kind == "b" else int(np.iinfo(dtype).min)
 
@@ -157,7 +189,9 @@ def _highest(dtype: np.dtype) -> Any:
     return np.inf if dtype.kind == "f" else 1 if dtype.kind == "b" else int(np.iinfo(dtype).max)
 
 
-IDENTITY: dict[str, Callable[[np.dtype], Any]] = {"add": _zero, "maximum": _lowest, "minimum": _highest}
+IDENTITY: dict[str, Callable[[np.dtype], Any]] = {
+    "add": _zero, "multiply": _one, "maximum": _lowest, "minimum": _highest,
+}  # fmt: skip
 """What a reduction begins with: it changes nothing."""
 
 

@@ -1,4 +1,4 @@
-"""The place of the first largest element, row by row."""
+"""The place of the first largest, or smallest, element, row by row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from retrograd.native.loops.ir import ArgMax
 
 
 def write_argmax(module: Module, target: Target, table: Table, s: ArgMax, name: str) -> None:
-    """A function that writes the places; NaN counts as larger than everything."""
+    """A function that writes the places; NaN counts as better than everything."""
     f = module.function(name, [("ptr", "state"), ("i64", "from"), ("i64", "to")])
     base = base_of(s.x.dtype)
     memory = "i8" if base == "i1" else base
@@ -28,7 +28,7 @@ def write_argmax(module: Module, target: Target, table: Table, s: ArgMax, name: 
         with f.loop(s.x.shape[-1], 1, 1, carried) as loop:
             best, place = loop.carried
             x = f.load(t, _moved(f, memory, source, loop.index, step))
-            better = emit(f, target, "greater", s.x.dtype, 0, (x, best))
+            better = emit(f, target, "less" if s.least else "greater", s.x.dtype, 0, (x, best))
             if s.x.dtype.kind == "f":
                 fresh = f.value(f"and i1 {f.compare('uno', t, x, x)}, {f.compare('ord', t, best, best)}")
                 better = f.value(f"or i1 {better}, {fresh}")

@@ -24,7 +24,7 @@ def view_level(view: View) -> int:
 # About how many instructions a function becomes; others are one or two.
 LENGTHS = {
     "exp": 20, "expm1": 40, "log": 35, "log1p": 40, "softplus": 45, "sin": 80, "cos": 80, "tanh": 40, "sigmoid": 25,
-    "erf": 40, "power": 110, "divide": 5, "sqrt": 6,
+    "erf": 40, "power": 110, "divide": 5, "sqrt": 6, "rsqrt": 11, "fmod": 50, "remainder": 60, "floor_divide": 70,
 }  # fmt: skip
 
 MANY = 1500  # instructions of a nest from which on functions are called: inlined, they would take long to compile

@@ -33,7 +33,7 @@ from retrograd.native.loops.ir import (
     roots,
 )
 
-COMBINE = {"add": np.add, "maximum": np.maximum, "minimum": np.minimum}
+COMBINE = {"add": np.add, "multiply": np.multiply, "maximum": np.maximum, "minimum": np.minimum}
 
 
 def interpret(program: LoopProgram, values: Sequence[Any]) -> list[np.ndarray]:
@@ -132,10 +132,11 @@ class _Run:
 
     @staticmethod
     def reduced(op: str, x: Any, axes: tuple[int, ...]) -> Any:
-        if op == "add":
-            return np.add.reduce(x, axis=axes, dtype=x.dtype, keepdims=True)
-        lowest: Any = -np.inf if x.dtype.kind == "f" else None
-        return COMBINE[op].reduce(x, axis=axes, keepdims=True, initial=lowest if 0 in x.shape else np._NoValue)
+        if op in ("add", "multiply"):
+            return COMBINE[op].reduce(x, axis=axes, dtype=x.dtype, keepdims=True)
+        bounds: dict[str, tuple[Any, Any]] = {"f": (-np.inf, np.inf), "b": (False, True)}
+        of_nothing = bounds.get(x.dtype.kind, (None, None))[op == "minimum"]
+        return COMBINE[op].reduce(x, axis=axes, keepdims=True, initial=of_nothing if 0 in x.shape else np._NoValue)
 
     def check(self, checks: Sequence[Check], found: dict[int, Any]) -> None:
         for c in checks:
@@ -156,7 +157,7 @@ class _Run:
         self.array(s.following)[...] = following
 
     def argmax(self, s: ArgMax) -> None:
-        self.array(s.out)[...] = np.argmax(self.array(s.x), axis=-1)
+        self.array(s.out)[...] = (np.argmin if s.least else np.argmax)(self.array(s.x), axis=-1)
 
     def host(self, s: Host) -> None:
         operands = [o.value if isinstance(o, Constant) else self.array(o).copy() for o in s.operands]

@@ -6,7 +6,7 @@ dimension of the space that is looped over, and terms in the counters of the loo
 ====================  ================================================================================================
 ``Nest``              for every point of a space: compute expressions, store them, reduce them; perhaps of a product
 ``Draw``              random words (Philox4x32-10)
-``ArgMax``            the place of the first largest element along the last dimension
+``ArgMax``            the place of the first largest, or smallest, element along the last dimension
 ``Scatter``           add values at computed places, one after another
 ``Host``              a primitive without a kernel: NumPy computes it
 ``Loop``, ``While``   repeat statements
@@ -157,8 +157,8 @@ class Store:
 class Reduce:
     """``view[kept point] = op`` over the dimensions where `axes` is true; `view` has stride 0 there.
 
-    `op` is ``add``, ``maximum`` or ``minimum``. The order of the sum belongs to the meaning of a program: it depends on
-    the shape and the width of vectors, not on the number of threads.
+    `op` is ``add``, ``multiply``, ``maximum`` or ``minimum``. The order of a sum or product belongs to the meaning of
+    a program: it depends on the shape and the width of vectors, not on the number of threads.
     """
 
     view: View
@@ -207,10 +207,11 @@ class Draw:
 
 @dataclass
 class ArgMax:
-    """For each row of `x` (its last dimension), into `out` (one dimension less)."""
+    """For each row of `x` (its last dimension), into `out` (one dimension less); the smallest one if `least`."""
 
     x: View
     out: View
+    least: bool = False
 
 
 @dataclass

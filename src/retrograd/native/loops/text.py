@@ -90,7 +90,8 @@ class _Printer:
                 indent, f"{self.view(s.out)}, {self.view(s.following)} = philox({self.view(s.state)}), {s.out.size}"
             )
         elif isinstance(s, ArgMax):
-            self.put(indent, f"{self.view(s.out)} = argmax({self.view(s.x)}) over {s.x.shape}")
+            name = "argmin" if s.least else "argmax"
+            self.put(indent, f"{self.view(s.out)} = {name}({self.view(s.x)}) over {s.x.shape}")
         elif isinstance(s, Host):
             operands = [repr(o.value) if isinstance(o, Constant) else self.view(o) for o in s.operands]
             self.put(indent, f"{', '.join(map(self.view, s.outs))} = host {s.prim!r}({', '.join(operands)})")

@@ -18,8 +18,10 @@ LARGEST = 250  # equations of a group: the time to generate code grows faster th
 TINY = 4096  # elements: of nests so small that there should be fewer of them, whatever they have in common
 
 VIEWS = frozenset(("broadcast", "reshape", "transpose", "slice", "iota"))
-ELEMENTWISE = frozenset(("convert", "gather", "check_labels"))
-REDUCTIONS = frozenset(("sum", "max"))
+ELEMENTWISE = frozenset(("convert", "gather", "check_labels", "check_converged"))
+REDUCTIONS = {
+    "sum": "add", "max": "maximum", "min": "minimum", "any": "maximum", "all": "minimum", "prod": "multiply",
+}  # fmt: skip
 
 
 def joins(prim: Any) -> bool:

@@ -29,9 +29,11 @@ from retrograd.native.loops.ir import (
     row_major,
 )
 from retrograd.native.loops.words import WORDS, Value, convert, literal
-from retrograd.native.lower.grouping import Group, Grouping, needed_in_memory
+from retrograd.native.lower.grouping import REDUCTIONS, Group, Grouping, needed_in_memory
 
 Place = Any  # View | Constant
+
+LONG = 1_000_000  # operations of a loop within another: from here on it may be interrupted
 
 
 class Lowering:
@@ -154,7 +156,7 @@ class Body:
         values: dict[Var, Value] = {}
         local = [v for e in group.equations for v in e.outs]
         for e in group.equations:
-            if e.prim.name in ("sum", "max"):
+            if e.prim.name in REDUCTIONS:
                 self._reduce(nest, e, self._operand(e.operands[0], values, group.space))
                 continue
             out = e.outs[0]
@@ -163,7 +165,7 @@ class Body:
                 values[out] = Value(Expr("product", out.dtype))
             elif e.prim.name == "gather":
                 values[out] = self._gather(nest, e)
-            elif e.prim.name == "check_labels":
+            elif e.prim.name in ("check_labels", "check_converged"):
                 values[out] = self._checked(nest, e, self._operand(e.operands[0], values, group.space))
             else:
                 operands = [self._operand(o, values, group.space) for o in e.operands]
@@ -194,8 +196,7 @@ class Body:
             rest = iter(kept)
             strides = tuple(0 if a else next(rest) for a in axes)
         spread = replace(out, shape=nest.space, strides=strides)
-        op = {"sum": "add", "max": "maximum"}[e.prim.name]
-        nest.reduces.append(Reduce(spread, op, convert(x.expr, out.dtype), axes))
+        nest.reduces.append(Reduce(spread, REDUCTIONS[e.prim.name], convert(x.expr, out.dtype), axes))
 
     def _matrices(self, e: Equation) -> Matrices:
         a, b = (self.in_memory(o) for o in e.operands)
@@ -243,6 +244,9 @@ class Body:
 
     def _checked(self, nest: Nest, e: Equation, x: Value) -> Value:
         prim: Any = e.prim
+        if prim.name == "check_converged":
+            nest.checks.append(Check((x < 0).expr, convert(x.expr, INT64), self.shared.error(prim.failure)))
+            return x
         n = prim.classes
         problem = f"label {{}} with {n} classes; labels are 0 to {n - 1}"
         site = self.shared.error(partial(_raised, e, problem))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -28,9 +29,8 @@ from retrograd.native.loops.ir import (
     load,
 )
 from retrograd.native.lower.coalescing import mark_final, settle
-from retrograd.native.lower.lowering import Body, element
-
-LONG = 1_000_000  # operations of a loop within another: from here on it may be interrupted
+from retrograd.native.lower.lowering import LONG, Body, element
+from retrograd.native.lower.running import running
 
 
 def _fill(body: Body, view: View, value: Any = 0) -> None:
@@ -87,7 +87,7 @@ def _argmax(body: Body, e: Equation) -> None:
     order = (*[a for a in range(len(x.shape)) if a != axis], axis)
     moved = views.transpose(x, order)
     flat = replace(out, shape=moved.shape[:-1], strides=_without(out.strides, axis, prim.keepdims))
-    body.statements.append(ArgMax(moved, flat))
+    body.statements.append(ArgMax(moved, flat, prim.name == "argmin"))
 
 
 def _without(strides: tuple[int, ...], axis: int, keepdims: bool) -> tuple[int, ...]:
@@ -110,9 +110,20 @@ def _scatter_add(body: Body, e: Equation) -> None:
 
 
 def _random_bits(body: Body, e: Equation) -> None:
+    prim: Any = e.prim
     state = body.dense(e.operands[0])
     out, following = (body.fresh(v) for v in e.outs)
-    body.statements.append(Draw(state, out, following))
+    lanes = math.prod(prim.lanes)
+    if not prim.lanes:
+        body.statements.append(Draw(state, out, following))
+    elif lanes and out.size:  # one generator after another
+        counter = body.shared.counter()
+        state, out, following = (
+            views.row(views.reshape(v, (lanes, *v.shape[len(prim.lanes) :])), counter) for v in (state, out, following)
+        )
+        body.statements.append(Loop(counter, lanes, False, [Draw(state, out, following)], False))
+    elif lanes:
+        body.copy(state, following)
 
 
 def host(body: Body, e: Equation) -> None:
@@ -209,6 +220,7 @@ def _cond(body: Body, e: Equation) -> None:
 
 
 STATEMENTS: dict[str, Callable[[Body, Equation], None]] = {
-    "pad": _pad, "concatenate": _concatenate, "matmul": _matmul, "argmax": _argmax, "scatter_add": _scatter_add,
-    "random_bits": _random_bits, "scan": _scan, "while": _while, "cond": _cond,
+    "pad": _pad, "concatenate": _concatenate, "matmul": _matmul, "argmax": _argmax, "argmin": _argmax,
+    "scatter_add": _scatter_add, "random_bits": _random_bits, "scan": _scan, "while": _while, "cond": _cond,
+    "cumulative_sum": running, "cumulative_product": running, "linear_recurrence": running,
 }  # fmt: skip

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from retrograd.errors import ShapeError
 from retrograd.nn import init
 from retrograd.nn.functions import flatten, linear
 from retrograd.nn.module import Module
 from retrograd.ops.inputs import array_of, face
 from retrograd.ops.random import Generator
-from retrograd.tensor.parameter import Parameter
+from retrograd.tensor.parameter import Buffer, Parameter
 
 
 class Linear(Module):
@@ -25,10 +27,13 @@ class Linear(Module):
         bias: whether there is a b.
         dtype: of the parameters; by default the default float.
         generator: where the draws come from.
+        mask: (out_features, in_features), zeros where there is no connection: those weights are 0, get no gradient, and
+            stay 0 under every optimiser.
 
     Attributes:
         weight: (out_features, in_features).
         bias: (out_features,), or None.
+        mask: ones and zeros like the weight, or None.
     """
 
     def __init__(
@@ -39,6 +44,7 @@ class Linear(Module):
         *,
         dtype: Any = None,
         generator: Generator | None = None,
+        mask: Any = None,
     ) -> None:
         if in_features < 0 or out_features < 0:
             raise ShapeError(f"Linear({in_features}, {out_features}): features are counted from 0 up")
@@ -51,12 +57,23 @@ class Linear(Module):
 
         self.weight = drawn(out_features, in_features)
         self.bias = drawn(out_features) if bias else None
+        self.mask = None if mask is None else _connections(mask, self.weight)
+        if self.mask is not None:
+            self.weight = self.weight * self.mask
 
     def forward(self, input: Any) -> Any:
-        return linear(input, self.weight, self.bias)
+        return linear(input, self.weight if self.mask is None else self.weight * self.mask, self.bias)
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}"
+
+
+def _connections(mask: Any, weight: Parameter) -> Buffer:
+    """A mask as a buffer of ones and zeros."""
+    given = np.asarray(mask)
+    if given.shape != weight.shape or not np.isin(given, (0, 1)).all():
+        raise ShapeError(f"Linear: a mask is an array of ones and zeros of shape {weight.shape}, one for each weight")
+    return Buffer(given.astype(weight.dtype))
 
 
 class Identity(Module):

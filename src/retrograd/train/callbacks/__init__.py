@@ -2,6 +2,9 @@
 
 from retrograd.train.callbacks.callback import Callback as Callback
 from retrograd.train.callbacks.early_stopping import EarlyStopping as EarlyStopping
+from retrograd.train.callbacks.gradient_health import Checkup as Checkup
+from retrograd.train.callbacks.gradient_health import GradientHealth as GradientHealth
 from retrograd.train.callbacks.progress import Progress as Progress
+from retrograd.train.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau as ReduceLROnPlateau
 
-__all__ = ["Callback", "EarlyStopping", "Progress"]
+__all__ = ["Callback", "Checkup", "EarlyStopping", "GradientHealth", "Progress", "ReduceLROnPlateau"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from retrograd.native.llvm.maths import (
+    division,
     error_function,
     exponential,
     extrema,
@@ -39,13 +40,16 @@ FUNCTIONS: dict[str, Callable[..., str]] = {
     "power": power.power,
     "sqrt": power.sqrt,
     "rsqrt": power.rsqrt,
+    "fmod": division.fmod,
+    "remainder": division.remainder,
+    "floor_divide": division.floor_divide,
     "maximum": extrema.maximum,
     "minimum": extrema.minimum,
 }
-BINARY = ("power", "maximum", "minimum")  # the others take one argument
+BINARY = ("power", "fmod", "remainder", "floor_divide", "maximum", "minimum")  # the others take one argument
 
 # The most that a result may be off, in units in the last place, for both types and at every CPU level.
 BOUND: dict[str, float] = dict.fromkeys(FUNCTIONS, 2.0) | {
     "exp": 1.1, "exp2": 1.5, "log": 1.0, "sin": 1.0, "cos": 1.0, "tan": 1.2, "erf": 1.5, "power": 1.5,
-    "sqrt": 0.5, "rsqrt": 1.5, "maximum": 0.0, "minimum": 0.0,
+    "sqrt": 0.5, "rsqrt": 1.5, "fmod": 0.0, "remainder": 0.51, "floor_divide": 2.0, "maximum": 0.0, "minimum": 0.0,
 }  # fmt: skip

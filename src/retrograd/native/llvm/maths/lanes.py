@@ -92,6 +92,13 @@ class Lanes:
             first = self.f.op(name, self.t.mask, first, other)
         return first
 
+    def any(self, mask: str) -> str:
+        """Whether a condition holds in any lane."""
+        if not self.t.lanes:
+            return mask
+        word = Type(f"i{self.t.lanes}")
+        return self.f.compare("ne", word, self.f.cast("bitcast", self.t.mask, mask, word), "0")
+
     def polynomial(self, x: str, coefficients: Sequence[float]) -> str:
         """Horner's rule, the constant first in `coefficients`."""
         *rest, value = [self.of(c) for c in coefficients]

@@ -51,7 +51,7 @@ def reduced(m: Lanes, x: str) -> tuple[str, str, str]:
     far = m.compare("ogt", m.abs(x), BOUND[t.base])
     names = [(t, high), (t, low), (t.integer, turns)]
     before = f.block
-    with f.when(_any(m, far)):
+    with f.when(m.any(far)):
         exact = _lane_by_lane(m, x, names) if t.lanes else _exact(m, x)
         end = f.block
     merged = [
@@ -98,14 +98,6 @@ def _in_double(m: Lanes, x: str) -> tuple[str, str, str]:
     high = f.cast("fptrunc", wide.t, r, m.t)
     low = f.cast("fptrunc", wide.t, wide.sub(r, f.cast("fpext", m.t, high, wide.t)), m.t)
     return high, low, f.cast("trunc", wide.t.integer, wide.bits(shifted), m.t.integer)
-
-
-def _any(m: Lanes, mask: str) -> str:
-    """Whether a condition holds in any lane."""
-    if not m.t.lanes:
-        return mask
-    word = Type(f"i{m.t.lanes}")
-    return m.f.value(f"icmp ne {word} {m.f.value(f'bitcast {m.t.mask} {mask} to {word}')}, 0")
 
 
 def _exact(m: Lanes, x: str) -> tuple[str, str, str]:

@@ -1,0 +1,1 @@
+"""Explanations in LaTeX: the kernel vocabulary once more, formulas, whole documents, and MathML for HTML."""
