@@ -10,6 +10,7 @@ MODULES = {
     **dict.fromkeys(
         ("tiny", "small_iris", "small_deep", "digits", "mnist", "wide", "large", "call", "forward"), "training"
     ),
+    "many": "many",
     "gemm": "gemm",
     "gemm_thin": "gemm",
     "rosenbrock": "derivatives",

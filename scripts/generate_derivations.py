@@ -38,11 +38,11 @@ def docstring_of(cls: type[Primitive]) -> str:
     Raises:
         ValueError: it holds a control character: a backslash was eaten because the string is not raw.
     """
-    text = inspect.cleandoc(inspect.getattr_static(cls, "__doc__") or "")
+    text = cls.__doc__ or ""
     eaten = sorted({unicodedata.name(c, repr(c)) for c in text if unicodedata.category(c) == "Cc" and c != "\n"})
     if eaten:
         raise ValueError(f"the docstring of {cls.name} holds control characters ({', '.join(eaten)}): make it raw")
-    return text
+    return inspect.cleandoc(text)  # after the check: it turns tabs into spaces
 
 
 def markdown_of(text: str) -> str:
@@ -98,10 +98,10 @@ def derivations() -> str:
         "",
         NOTE,
         "",
-        "Every primitive of the engine: what it computes, how its derivative is derived, and what the code declares. The",
-        r"words are those of its docstring; $\bar y$ is the derivative of the result with respect to the output, and",
-        r"$\bar x$ what the primitive makes of it for its argument. *Declared* is written by the rule that runs, in the",
-        "vocabulary that also computes it. What happens at kinks is on a page of its own:",
+        "Every primitive of the engine: what it computes, how its derivative is derived, and what the code declares.",
+        r"The words are those of its docstring; $\bar y$ is the derivative of the result with respect to the output,",
+        r"and $\bar x$ what the primitive makes of it for its argument. *Declared* is written by the rule that runs,",
+        "in the vocabulary that also computes it. What happens at kinks is on a page of its own:",
         "[nondifferentiable.md](nondifferentiable.md); how each rule is tested is in [primitives.md](primitives.md).",
     ]
     for family in FAMILIES:
@@ -165,10 +165,11 @@ def kinks() -> str:
         "",
         NOTE,
         "",
-        "At a corner, a jump, a tie or an infinity a derivative does not exist, or is a matter of choice. Here is what",
-        "the engine takes there, in reverse and in forward mode: declared on each primitive, tested by the law *kinks*.",
-        "The derivative is that of the sum of the outputs, for each argument. At a corner it lies between the slopes of",
-        "both sides; where arguments tie they share it; a branch that is not taken contributes nothing, not even a NaN.",
+        "At a corner, a jump, a tie or an infinity a derivative does not exist, or is a matter of choice. Here is",
+        "what the engine takes there, in reverse and in forward mode: declared on each primitive, tested by the law",
+        "*kinks*. The derivative is that of the sum of the outputs, for each argument. At a corner it lies between the",
+        "slopes of both sides; where arguments tie they share it; a branch that is not taken contributes nothing, not",
+        "even a NaN.",
     ]
     for family in FAMILIES:
         for cls in [c for c in primitives.values() if family_of(c) == family]:
@@ -188,8 +189,9 @@ def kinks() -> str:
         "",
         "## No derivative anywhere",
         "",
-        "These are constant wherever they are smooth, or have no floating output: nothing flows back through them, and no",
-        "choice is made at their jumps. To train through one, give it a derivative of its own with `rg.custom_vjp`.",
+        "These are constant wherever they are smooth, or have no floating output: nothing flows back through them,",
+        "and no choice is made at their jumps. To train through one, give it a derivative of its own with",
+        "`rg.custom_vjp`.",
         "",
         ", ".join(f"`{name}`" for name in flat) + ".",
     ]

@@ -136,6 +136,7 @@ from retrograd.transforms.derivatives import grad, hessian, hvp, jacobian, jvp, 
 from retrograd.transforms.gradients import no_grad
 from retrograd.transforms.implicit import fixed_point
 from retrograd.transforms.linearize import linearize
+from retrograd.transforms.piecewise import piecewise
 from retrograd.transforms.trace_nan import trace_nan
 from retrograd.transforms.vectorise import vmap
 
@@ -147,7 +148,7 @@ warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"retrograd\."
 
 _LAZY = {  # name -> module that has it; loaded at first use, so that `import retrograd` stays quick
     "nn": "retrograd.nn", "optim": "retrograd.optim", "train": "retrograd.train", "data": "retrograd.data",
-    "learning": "retrograd.learning", "testing": "retrograd.testing", "errors": "retrograd.errors",
+    "learning": "retrograd.learning", "plots": "retrograd.plots", "testing": "retrograd.testing", "errors": "retrograd.errors",
     "explain": "retrograd.explain", "check_grads": "retrograd.testing",
 }  # fmt: skip
 _FUNCTIONS = {"explain", "check_grads"}  # functions named so inside their module; the others are the modules
@@ -156,17 +157,18 @@ __all__ = [
     "Buffer", "Parameter", "Setting", "Tensor", "absolute", "add", "affine", "all", "any", "arange", "argmax", "argmin",
     "argsort", "asarray", "astype", "broadcast_to", "ceil", "check_grads", "checkpoint", "clip", "concat",
     "concatenate", "cond", "cos", "count_nonzero", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum",
-    "custom_jvp", "custom_vjp", "data", "debug", "default_dtype", "divide", "divmod", "dot", "equal", "erf", "errors", "exp",
-    "expand_dims", "explain", "expm1", "eye", "fixed_point", "flip", "floor", "floor_divide", "fmod", "fori_loop", "full", "full_like",
-    "grad", "greater", "greater_equal", "hessian", "hvp", "isfinite", "isinf", "isnan", "jacobian", "jit", "jvp",
-    "learning", "less", "less_equal", "linearize", "linspace", "log", "log1p", "log_softmax", "logical_and", "logical_not", "logical_or",
-    "logsumexp", "matmul", "matrix_transpose", "max", "maximum", "mean", "min", "minimum", "moveaxis", "multiply",
-    "negative", "nn", "no_grad", "not_equal", "one_hot", "ones", "ones_like", "optim", "outer", "pad", "permute_dims",
-    "positive", "power", "prod", "random", "ravel", "reciprocal", "relu", "remainder", "reshape", "roll", "round",
-    "rsqrt", "scan", "sigmoid", "sign", "sin", "softmax", "softplus", "sort", "sqrt", "square", "squeeze", "stack",
-    "std", "stop_gradient", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tanh", "tensor", "testing",
-    "top_k", "trace_nan", "train", "transpose", "trunc", "value_and_grad", "var", "vecdot", "vjp", "vmap", "where", "while_loop",
-    "zeros", "zeros_like",
+    "custom_jvp", "custom_vjp", "data", "debug", "default_dtype", "divide", "divmod", "dot", "equal", "erf", "errors",
+    "exp", "expand_dims", "explain", "expm1", "eye", "fixed_point", "flip", "floor", "floor_divide", "fmod",
+    "fori_loop", "full", "full_like", "grad", "greater", "greater_equal", "hessian", "hvp", "isfinite", "isinf",
+    "isnan", "jacobian", "jit", "jvp", "learning", "less", "less_equal", "linearize", "linspace", "log", "log1p",
+    "log_softmax", "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "matrix_transpose", "max",
+    "maximum", "mean", "min", "minimum", "moveaxis", "multiply", "negative", "nn", "no_grad", "not_equal", "one_hot",
+    "ones", "ones_like", "optim", "outer", "pad", "permute_dims", "piecewise", "plots", "positive", "power", "prod",
+    "random", "ravel", "reciprocal", "relu", "remainder", "reshape", "roll", "round", "rsqrt", "scan", "sigmoid",
+    "sign", "sin", "softmax", "softplus", "sort", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient",
+    "subtract", "sum", "swapaxes", "take", "take_along_axis", "tanh", "tensor", "testing", "top_k", "trace_nan",
+    "train", "transpose", "trunc", "value_and_grad", "var", "vecdot", "vjp", "vmap", "where", "while_loop", "zeros",
+    "zeros_like",
 ]  # fmt: skip
 
 

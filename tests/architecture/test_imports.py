@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[2] / "src" / "retrograd"
 # Lowest first: a module imports from its own package and those before it. `__init__` stands for the public names.
 ORDER = [
     "errors", "config", "core", "graph", "primitives", "ops", "tensor", "transforms", "passes", "native", "jit",
-    "nn", "optim", "learning", "explain", "testing", "data", "interop", "train", "__init__", "cli", "__main__",
+    "nn", "optim", "learning", "explain", "testing", "data", "interop", "train", "plots", "report", "__init__", "cli", "__main__",
 ]  # fmt: skip
 
 # (module, imported module) -> why it has to be. The test fails when an entry is no longer needed.

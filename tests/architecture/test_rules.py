@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from retrograd.core.primitive import REGISTRY, Primitive
+
 SOURCE = Path(__file__).parents[2] / "src" / "retrograd"
 RULES = {"kernel", "partials", "routes", "transpose", "vjp", "jvp", "batch"}
 
@@ -115,3 +117,15 @@ class RAW(FAMILY):
     name = "raw"
 '''
     assert list(primitives_without_raw_docstring(source)) == ["PLAIN", "SILENT"]
+
+
+def test_parameters_shadow_nothing():
+    """A field called `reverse` would say that there is no reverse mode, and the laws would not try it."""
+    inherited = {name for name in vars(Primitive) if not name.startswith("_")}
+    shadowing = {
+        f"{cls.__name__}.{field}"
+        for cls in REGISTRY.values()
+        for field in getattr(cls, "__dataclass_fields__", {})
+        if field in inherited
+    }
+    assert not shadowing

@@ -122,11 +122,55 @@ def everything(x):
     return rg.cond(rg.sum(deep) > 0, lambda v: rg.sum(v**2), lambda v: rg.sum(rg.vmap(rg.exp)(v)), deep)
 
 
+@rg.custom_jvp
+def damped(x):
+    return rg.sin(x) * rg.exp(-x)
+
+
+@damped.defjvp
+def _damped_pushed(primals, tangents):
+    (x,), (t,) = primals, tangents
+    y = damped(x)
+    return y, (rg.cos(x) * rg.exp(-x) - y) * t
+
+
+def custom_forward(x):
+    return rg.sum(damped(x) * x) + damped(x[0] * x[1])
+
+
+def linearized(x):
+    value, push = rg.linearize(lambda v: rg.scan(lambda c, row: (rg.tanh(row @ c * v), c[0]), v, MATRIX)[0], x)
+    return rg.sum(push(x * x) * value) + rg.sum(rg.vmap(push)(MATRIX) ** 2)
+
+
+def solved(x):
+    """The fixed point of a contraction, of a tree, with a captured value."""
+
+    def follow(state, a):
+        return {"u": 0.1 * rg.sin(MATRIX @ state["v"]) * x + a, "v": 0.1 * rg.tanh(state["u"] * a)}
+
+    start = {"u": np.zeros(N), "v": np.zeros(N)}
+    found = rg.fixed_point(follow, start, x, tolerance=1e-15)
+    return rg.sum(found["u"] ** 2) + rg.sum(found["v"] * x)
+
+
+def in_pieces(x):
+    square = lambda v: v * v
+    return rg.sum(rg.piecewise(x, (lambda v: v > 1, square), (lambda v: v > 0, rg.log), otherwise=rg.exp) * x)
+
+
+def segmented(x):
+    """A scan whose reverse sweep runs it again, in segments of segments, and a loop likewise."""
+    body = lambda c, row: (rg.sin(c * row[0]) + x * 0.5, rg.sum(c))
+    last, stacked = rg.scan(body, x, np.sin(np.arange(21.0)).reshape(7, 3), memory="sqrt")
+    return rg.sum(last) * rg.sum(stacked**2) + rg.sum(rg.fori_loop(0, 5, lambda i, c: rg.tanh(c * x), x, memory="sqrt"))
+
+
 PROGRAMS = {
     f.__name__: f
     for f in (
         plain, network, movement, selection, powers, jitted, checkpointed, custom, scanned, looped, bounded_while,
         conditional, batched, gradient_inside, tangent_inside, hessian_inside, jacobian_inside, fan_out,
-        scan_in_vmap_in_grad, everything,
+        scan_in_vmap_in_grad, everything, custom_forward, linearized, solved, in_pieces, segmented,
     )
 }  # fmt: skip

@@ -141,6 +141,56 @@ def test_second_derivative(name, road):
     close(SECOND[road](f), rg.hessian(f)(POINT).numpy(), 1e-11)
 
 
+def reverse(f):
+    return lambda x: rg.grad(f)(x) @ V
+
+
+def forward(f):
+    return lambda x: rg.jvp(f, (x,), (V,))[1]
+
+
+def linear(f):
+    return lambda x: rg.linearize(f, x)[1](V)
+
+
+def recorded(f):
+    """The derivative along V twice and the gradient of that, by `.backward(create_graph=True)`."""
+    x = rg.tensor(POINT, requires_grad=True)
+    y = f(x)
+    for _ in range(2):
+        x.grad = None
+        y.backward(create_graph=True)
+        y = (x.grad + 0.0 * x) @ V  # which may not depend on x any more
+    x.grad = None
+    y.backward()
+    return x.grad
+
+
+THIRD = {
+    "reverse thrice": lambda f: rg.grad(reverse(reverse(f)))(POINT),
+    "reverse over forward twice": lambda f: rg.grad(forward(forward(f)))(POINT),
+    "reverse over forward over reverse": lambda f: rg.grad(forward(reverse(f)))(POINT),
+    "forward over reverse over forward": lambda f: columns(reverse(forward(f))),
+    "forward thrice": lambda f: columns(forward(forward(f))),
+    "linearized thrice": lambda f: rg.vmap(rg.linearize(linear(linear(f)), POINT)[1])(BASIS),
+    "recorded": recorded,
+    "recorded through jit": lambda f: recorded(rg.jit(f)),
+    "of checkpoint": lambda f: rg.grad(reverse(reverse(rg.checkpoint(f))))(POINT),
+    "of jit": lambda f: rg.grad(forward(reverse(rg.jit(f))))(POINT),
+    "of vmap": lambda f: rg.grad(lambda xs: reverse(reverse(lambda x: rg.sum(rg.vmap(f)(x * rg.ones((1, N))))))(xs))(POINT),
+    "vmap": lambda f: rg.vmap(rg.grad(forward(reverse(f))))(OTHERS)[0],
+    "loops in Python": lambda f: in_debug(forward(reverse(f))),
+}
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("road", THIRD)
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_third_derivative_by_every_road(name, road):
+    f = PROGRAMS[name]
+    close(THIRD[road](f), rg.jvp(lambda x: rg.hvp(f, x, V), (POINT,), (V,))[1].numpy(), 1e-9)
+
+
 @pytest.mark.deep
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_third_derivative(name):

@@ -74,7 +74,7 @@ def test_a_file_of_everything(run, titanic, tmp_path):
     for said in (
         "Task: classification, because target 'survived' holds text, 2 different values.",
         "Missing numbers take the median of the training rows: 'age' (9 of 120 rows, ",
-        "No input from what is the same in all training rows: 'ship'",
+        "Left out, as it is the same in all training rows: 'ship'.",
         " (each class in proportion, seed 0).",
         " rows (the most frequent class alone: ",
         "Rows by their class, columns by the predicted one:",
@@ -137,7 +137,86 @@ def test_a_target_that_cannot_be_measured_is_said(run, titanic, tmp_path):
     others["survived"] = ""
     others.to_csv(tmp_path / "others.csv", index=False)
     status, out, err = run("predict", "titanic-model", "others.csv")
-    assert status == 0 and len(table_of(out)) == 20 and "Not measured: target 'survived' is missing in row 1" in err
+    assert status == 0 and len(table_of(out)) == 20 and "Not measured: target 'survived' is empty in every row" in err
+    others["survived"] = [*["no"] * 15, *[""] * 5]
+    others.to_csv(tmp_path / "others.csv", index=False)
+    assert (
+        "On the 15 of these 20 rows that have 'survived': accuracy " in run("predict", "titanic-model", "others.csv")[2]
+    )
+
+
+def houses(rows=80):
+    """Columns as people have them: an id, a date, currency, a comma for the point, many towns, gaps in the target."""
+    draw = np.random.RandomState(0)
+    return pd.DataFrame(
+        {
+            "id": range(1, rows + 1),
+            "sold": [f"{place % 12 + 1}/{place % 12 + 1}/20{place % 9 + 10}" for place in range(rows - 1)]
+            + ["3/4/2019"],
+            "fee": [f"${fee:,.2f}" for fee in draw.lognormal(8, 1, rows)],
+            "size": [f"{size:.2f}".replace(".", ",") for size in draw.normal(90, 20, rows)],
+            "town": draw.choice(
+                ["Oslo", "Rome", *[f"village {place}" for place in range(30)]], rows, p=[0.4, 0.3, *[0.01] * 30]
+            ),
+            "kind": draw.choice([3, 7, 9], rows),
+            "price": [*[f"{price:,.0f}" for price in draw.lognormal(12, 0.3, rows - 3)], "", "-", "NA"],
+        }
+    )
+
+
+@pytest.mark.parametrize("kind", ["csv", "gz", "zip", "parquet", "latin-1", "utf-16"])
+def test_files_as_people_have_them(run, tmp_path, kind):
+    frame = houses()
+    name = {"gz": "h.csv.gz", "zip": "h.zip", "parquet": "h.parquet"}.get(kind, "h.csv")
+    if kind == "parquet":
+        frame.to_parquet(tmp_path / name)
+    elif kind in {"latin-1", "utf-16"}:
+        frame.replace("Rome", "Århus").to_csv(tmp_path / name, index=False, sep=";", encoding=kind)
+    else:
+        frame.to_csv(tmp_path / name, index=False)
+    arguments = ("--target", "price", "--month-first", "--category", "kind", "--keep", "id", *QUICK)
+    status, out, err = run("train", name, *arguments)
+    assert status == 0, err
+    assert "Left out: 3 rows of 80 without a target (first: row 78; 'price')." in out
+    assert "because target 'price' holds 77 different numbers ('" in out
+    assert "2 categorical, an input for each category ('town', 'kind')" in out
+    assert "is 2019-03-04" not in out and "'1/1/2010' is 2010-01-01, with month, weekday" in out
+    status, out, err = run("predict", "h-model", name)
+    assert status == 0 and len(table_of(out)) == 80
+    assert "bit for bit" in err and "On the 77 of these 80 rows that have 'price': R2 " in err
+
+
+def test_what_only_a_person_knows_is_asked(run, refused, tmp_path):
+    houses().to_csv(tmp_path / "h.csv", index=False)
+    line = refused("train", "h.csv", "--target", "price", *QUICK)
+    assert line == (
+        "retrograd: column 'sold' holds dates that may begin with the day or the month ('3/4/2019'): "
+        "say it with --day-first or --month-first, or leave it out with --drop sold"
+    )
+    status, out, _ = run("train", "h.csv", "--target", "price", "--day-first", *QUICK)
+    assert status == 0 and "(--keep takes it all the same): 'id' names the rows, a different integer in each." in out
+
+
+def test_a_file_without_a_header(run, refused, tmp_path):
+    passengers()[["fare", "sex", "survived"]].to_csv(tmp_path / "raw.csv", index=False, header=False)
+    assert "say --no-header" in refused("train", "raw.csv", "--target", "3")
+    assert run("train", "raw.csv", "--target", "3", "--no-header", *QUICK)[0] == 0
+    assert "bit for bit" in run("predict", "raw-model", "raw.csv", "--no-header")[2]
+
+
+def test_other_towns_and_other_columns_are_counted_and_said(run, tmp_path):
+    houses().to_csv(tmp_path / "h.csv", index=False)
+    run("train", "h.csv", "--target", "price", "--month-first", *QUICK)
+    others = houses().drop(columns=["id", "price"]).assign(colour="red")
+    others.loc[[2, 5], "town"] = ["Atlantis", "Utopia"]
+    others.to_csv(tmp_path / "others.csv", index=False)
+    status, out, err = run("predict", "h-model", "others.csv")
+    assert status == 0 and len(table_of(out)) == 80
+    assert "Passed over, as training had no such column: 'colour'." in err
+    assert (
+        "Column 'town': 2 cells with 2 categories that training never saw ('Atlantis', 'Utopia'), taken for the rare"
+        in err
+    )
 
 
 def test_regression(run, tmp_path):

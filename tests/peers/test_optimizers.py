@@ -36,6 +36,14 @@ OPTIONS = {
         {"lr": 0.05, "betas": (0.5, 0.5), "amsgrad": True},
         {"lr": 0.05, "weight_decay": 0.1, "decoupled_weight_decay": True},
     ],
+    "Adagrad": [{}, {"lr": 0.3}, {"lr": 0.3, "lr_decay": 0.1, "weight_decay": 0.1, "eps": 1e-2}],
+    "RMSprop": [
+        {},
+        {"lr": 0.02, "alpha": 0.9, "eps": 1e-3},
+        {"lr": 0.02, "weight_decay": 0.1, "momentum": 0.5},
+        {"lr": 0.02, "centered": True},
+        {"lr": 0.02, "alpha": 0.8, "momentum": 0.9, "centered": True},
+    ],
     "AdamW": [
         {},
         {"lr": 0.05},

@@ -36,7 +36,7 @@ def columns(draw, rows, kind=None):
         st.dates().map(str), st.datetimes().map(str), st.integers(0, 99).map("{}%".format), st.sampled_from(["1,5", "2,25"]), cells,
     ]  # fmt: skip
     found = "drawn" if kind is not None else draw(st.sampled_from(["counted", "constant", "drawn", "drawn", "drawn"]))
-    hostile = kind is None or draw(st.integers(0, 4)) == 0
+    hostile = draw(st.integers(0, 4)) == 0
     kind = draw(st.sampled_from(kinds)) if kind is None else kind
     if found == "counted":
         return [str(row + 1) for row in range(rows)]
@@ -60,16 +60,14 @@ def written(draw, header, body):
     )
     writer.writerows([header, *body])
     text = file.getvalue()
-    encoding = draw(
-        st.sampled_from(["utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252", "shift_jis"])
-    )
+    encoding = draw(st.sampled_from([*["utf-8"] * 5, "utf-8-sig", "utf-16", "utf-16-le", "cp1252", "shift_jis"]))
     return text.encode(encoding, "replace")
 
 
 @st.composite
 def broken(draw, content):
     """Bytes as they are, or damaged: cut short, with bytes put in, packed, or doubled."""
-    how = draw(st.sampled_from(["not", "not", "not", "not", "cut", "put", "pack", "mark", "twice"]))
+    how = draw(st.sampled_from([*["not"] * 9, "cut", "put", "pack", "mark", "twice"]))
     place = draw(st.integers(0, len(content)))
     if how == "cut":
         return content[:place]
@@ -87,19 +85,35 @@ def broken(draw, content):
 
 
 @st.composite
+def targets(draw, rows):
+    """Cells that can be predicted, in most cases."""
+    kind = draw(
+        st.sampled_from(
+            [st.sampled_from("pq"), st.floats(-9, 9).map(str), st.integers(0, 2).map(str), st.booleans().map(str)]
+        )
+    )
+    values = draw(st.lists(kind, min_size=rows, max_size=rows))
+    for place in range(min(rows, draw(st.sampled_from([0, 0, 1, 3])))):
+        values[place] = draw(st.sampled_from(["", "-", "?", "odd", "inf"]))
+    return values
+
+
+@st.composite
 def tables(draw, most_rows=24, required={}):  # noqa: B006 - read only
     """A file's bytes, and a name to predict. `required` are columns that it has in any case, and kinds of cells."""
-    rows = draw(st.sampled_from([0, 1, 2, 7, 12, most_rows, most_rows]))
-    width = draw(st.integers(0 if required else 1, 4))
-    header = [*required, *draw(st.lists(names, min_size=width, max_size=width))]
+    rows = draw(st.sampled_from([0, 1, 2, 7, 12, *[most_rows] * 7]))
+    odd = draw(st.integers(0, 3)) == 0
+    free = draw(st.lists(names, min_size=1, max_size=4)) if odd else ["a", "b", "id"][: draw(st.integers(1, 3))]
+    header = [*required, *free]
     wide = [draw(columns(rows, required.get(title))) for title in header]
-    body = [list(row) for row in zip(*wide, strict=True)] if wide else []
+    if not odd:
+        header, wide = [*header, "y"], [*wide, draw(targets(rows))]
+    body = [list(row) for row in zip(*wide, strict=True)]
     if body and draw(st.integers(0, 9)) == 0:  # ragged
         row = draw(st.integers(0, len(body) - 1))
         body[row] = body[row][:-1] if draw(st.booleans()) else [*body[row], draw(cells)] * draw(st.integers(1, 3))
     content = draw(broken(draw(written(header, body))))
-    target = draw(st.sampled_from([*header, "y"]))
-    return content, target
+    return content, draw(st.sampled_from(header)) if odd else "y"
 
 
 ragged_and_random = st.tuples(

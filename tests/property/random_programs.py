@@ -86,7 +86,9 @@ def programs(draw, steps=8):
 @st.composite
 def one_step(draw, known):
     """A step that fits the shapes so far, and the shape of its value."""
-    kind = draw(st.sampled_from(["unary", "binary", "where", "reduce", "softmax", "along", "move", "index", "join", "matmul"]))
+    kind = draw(
+        st.sampled_from(["unary", "binary", "where", "reduce", "softmax", "along", "move", "index", "join", "matmul"])
+    )
     i = draw(st.integers(0, len(known) - 1))
     shape = known[i]
     n = len(shape)

@@ -21,7 +21,7 @@ SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_s
 few = settings(max_examples=25, suppress_health_check=SLOW)
 many = settings(max_examples=1500, suppress_health_check=SLOW)
 options = st.lists(
-    st.sampled_from(["--day-first", "--no-header", "--keep=a", "--category=a", "--drop=a", "--task=regression", "--test=0",
+    st.sampled_from([*["--seed=1"] * 9, "--day-first", "--no-header", "--keep=a", "--category=a", "--drop=a", "--task=regression", "--test=0",
                      "--task=classification", "--validation=0", "--month-first"]),
     max_size=2, unique=True,
 )  # fmt: skip

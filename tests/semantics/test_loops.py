@@ -1,5 +1,8 @@
 """Loops: the same in Python, eager and staged; what is carried, what is refused, which modes go through."""
 
+import re
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -403,3 +406,197 @@ def test_debug_is_a_context_and_leaves_nothing_behind():
     count = []
     rg.fori_loop(0, 5, lambda i, c: (count.append(1), c)[1], rg.tensor(1.0))
     assert len(count) == 1
+
+
+# Reverse mode in little memory ----------------------------------------------------------------------------------------
+
+
+def rolled(steps, memory, reverse=False):
+    """A recurrence over several arrays, an integer and a cell among what it carries, and its arguments."""
+    rng = np.random.default_rng(steps)
+
+    def f(w, start, xs, noise):
+        def body(carry, x):
+            c, n = carry
+            c = rg.tanh(w @ c + x) + 0.01 * n * rg.random.uniform((4,), generator=noise, dtype="float64")
+            return (c, n + 1), rg.sum(c * x)
+
+        (last, _), ys = rg.scan(body, (start, rg.tensor(0)), xs, reverse=reverse, memory=memory)
+        return rg.sum(last**2) + rg.sum(ys**2)
+
+    def run(way, *args):
+        noise = rg.random.Generator(5)
+        return way(rg.value_and_grad(lambda *xs: f(*xs, noise), argnums=(0, 1, 2)))(*args)
+
+    return run, (rng.normal(size=(4, 4)) * 0.3, np.ones(4), rng.normal(size=(steps, 4)))
+
+
+@ways
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("steps", [1, 2, 7, 30])
+def test_a_scan_in_segments_gives_the_same_bits(way, reverse, steps):
+    plain, args = rolled(steps, None, reverse)
+    value, gradients = plain(way, *args)
+    for memory in ("sqrt", 10**9, *((2400, 1600) if steps == 30 else ())):
+        run, _ = rolled(steps, memory, reverse)
+        found, others = run(way, *args)
+        compare = nearly if way is WAYS["jit"] else same
+        compare(found, value)
+        for g, w in zip(others, gradients, strict=True):
+            compare(g, w)
+
+
+def test_plans_keep_what_they_promise():
+    from retrograd.primitives.segments import plan_for
+
+    assert plan_for(100, 50, 10, 5000) == ()
+    for memory in (1000, 500, 300, 200, 180):
+        plan = plan_for(100, 50, 10, memory)
+        lengths = (100, *plan)
+        carries = sum(-(-a // b) for a, b in zip(lengths, plan, strict=False))
+        assert 10 * carries + 50 * lengths[-1] <= memory, plan
+        assert list(plan) == sorted(plan, reverse=True)
+    assert [len(plan_for(100, 50, 10, m)) for m in (1000, 240, 200)] == [1, 2, 3]
+    with pytest.raises(RetrogradError, match="the least in all is"):
+        plan_for(100, 50, 10, 60)
+
+
+def kept_by(y):
+    """The bytes that the tape of a loop holds."""
+    node = y.node.parents[0]
+    node = node if node.prim is not None else node.parents[0]
+    return sum(np.asarray(getattr(v, "value", v)).nbytes for v in node.out)
+
+
+def peak_of(f):
+    """The bytes that were allocated at once while `f` ran."""
+    f()
+    tracemalloc.start()
+    f()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak
+
+
+def test_a_reverse_sweep_allocates_no_more_than_it_may():
+    steps, w, c = 1000, rg.tensor(np.eye(64) * 0.9), rg.tensor(np.ones(64))
+    fixed = 8 * w.numpy().nbytes  # what the sweep needs without any steps: the weights and their gradients
+    for memory in (None, "sqrt", 40_000):
+        f = lambda w: rg.fori_loop(0, steps, lambda _, c: rg.tanh(w @ c), c, memory=memory)  # noqa: B023 - run at once
+        total = lambda w: rg.sum(f(w))  # noqa: B023
+        held, peak = kept_by(f(rg.tensor(w, requires_grad=True))), peak_of(lambda: rg.grad(total)(w))
+        compiled = rg.jit(rg.grad(total))
+        compiled(w)
+        arena = int(re.findall(r"arena of ([\d,]+) bytes", str(compiled.report()))[-1].replace(",", ""))
+        if memory is None:
+            assert min(held, peak, arena) > steps * c.numpy().nbytes
+        elif memory == "sqrt":
+            assert held < 0.1 * steps * c.numpy().nbytes
+            assert max(peak, arena) < 0.2 * steps * c.numpy().nbytes + fixed
+        else:
+            assert held <= memory
+            assert max(peak, arena) <= memory + fixed
+
+
+def test_derivatives_of_all_kinds_go_through_segments():
+    f = lambda x: rg.sum(rg.fori_loop(0, 7, lambda _, c: rg.sin(c * x), x, memory="sqrt"))
+    plain = lambda x: rg.sum(rg.fori_loop(0, 7, lambda _, c: rg.sin(c * x), x))
+    x = np.array([0.7, 1.2])
+    nearly(rg.hessian(f)(x), rg.hessian(plain)(x))
+    nearly(rg.jacobian(rg.grad(f), mode="reverse")(x), rg.hessian(plain)(x))
+    nearly(rg.vmap(rg.grad(f))(np.stack([x, -x])), rg.vmap(rg.grad(plain))(np.stack([x, -x])))
+    nearly(rg.grad(lambda xs: rg.sum(rg.vmap(f)(xs)))(np.stack([x, -x])), rg.vmap(rg.grad(plain))(np.stack([x, -x])))
+
+
+def test_what_memory_may_be():
+    loop = lambda memory, n=3: rg.fori_loop(0, n, lambda _, c: c * 2.0, rg.tensor(1.0), memory=memory)
+    for wrong in (-1, "half", 2.5):
+        with pytest.raises(RetrogradError, match="number of bytes"):
+            loop(wrong)
+    with pytest.raises(RetrogradError, match="Python integers"):
+        loop(100, rg.tensor(3))
+    with pytest.raises(RetrogradError, match="does not fit into memory=1 bytes"):
+        rg.grad(lambda w: rg.fori_loop(0, 9, lambda _, c: rg.sin(c * w), w, memory=1))(1.0)
+    same(loop(np.int64(0)), np.float32(8))
+
+
+# The same in debug mode, and branches ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["eager", "debug"])
+def test_reverse_through_a_count_that_is_not_known_raises_in_every_mode(mode):
+    way, x = WAYS[mode], np.array([0.5, 1.5])
+    loops = (
+        lambda x: rg.while_loop(lambda v: rg.sum(v) < 10, lambda v: v * 2.0, x),
+        lambda x: rg.fori_loop(0, rg.tensor(3), lambda _, v: v * 2.0, x),
+    )
+    for loop in loops:
+        with pytest.raises(MissingRule, match="max_iterations"):
+            way(rg.grad(lambda x, loop=loop: rg.sum(loop(x))))(x)
+        leaf = rg.tensor(x, requires_grad=True)
+        with pytest.raises(MissingRule, match="max_iterations"):
+            way(lambda leaf=leaf, loop=loop: rg.sum(loop(leaf)).backward())()
+        same(way(lambda x, loop=loop: rg.jvp(loop, (x,), (x,))[1])(x), 8 * x)
+    known = lambda x: rg.sum(rg.fori_loop(0, 3, lambda _, v: v * 2.0, x))
+    same(way(rg.grad(known))(x), np.full(2, 8.0))
+
+
+@ways
+def test_numbers_take_the_dtype_of_the_other_arm(way):
+    x = rg.tensor(2.0)
+    for arms in ((lambda v: 0.0, lambda v: v), (lambda v: v, lambda v: 0)):
+        for yes in (True, False):
+            found = way(lambda p, v, arms=arms: rg.cond(p, *arms, v))(rg.asarray(yes), x)
+            assert found.dtype == np.float32
+            assert found.item() == (2.0 if yes == (arms[0](x) is x) else 0.0)
+    same(way(rg.grad(lambda v: rg.cond(v > 0, lambda v: v * v, lambda v: 0.0, v)))(x), np.float32(4.0))
+    same(way(rg.grad(lambda v: rg.cond(v > 0, lambda v: v * v, lambda v: 0.0, v)))(-x), np.float32(0.0))
+    assert way(lambda p: rg.cond(p, lambda: 1, lambda: 0.5))(rg.asarray(True)) == 1.0
+    if way is WAYS["debug"]:
+        return
+    with pytest.raises(ShapeError, match="arms of cond differ"):
+        way(lambda v: rg.cond(v > 0, lambda v: 0.5, lambda v: rg.tensor(1), v))(x)
+    with pytest.raises(ShapeError, match="arms of cond differ"):
+        way(lambda v: rg.cond(v > 0, lambda v: 0.0, lambda v: rg.stack([v, v]), v))(x)
+
+
+@ways
+def test_keys_of_the_arms_may_come_in_another_order(way):
+    pick = lambda p: rg.cond(p, lambda: {"a": 1, "b": 2.0}, lambda: {"b": 3.0, "a": 4})
+    found = [way(pick)(rg.asarray(p)) for p in (True, False)]
+    assert [(int(f["a"]), float(f["b"])) for f in found] == [(1, 2.0), (4, 3.0)]
+    if way is WAYS["debug"]:
+        return
+    with pytest.raises(RetrogradError, match="different structures"):
+        way(lambda p: rg.cond(p, lambda: {"a": 1}, lambda: {"b": 1}))(rg.asarray(True))
+
+
+@ways
+@pytest.mark.parametrize("outer", [True, False])
+@pytest.mark.parametrize("inner", [True, False])
+def test_a_cell_gets_its_first_value_only_sometimes(way, outer, inner):
+    """In an arm of an arm, as in plain Python; in the other arm always, or never."""
+    for other in ("never", "always"):
+        p = rg.Parameter(np.ones(2))
+
+        def run(a, b, other=other, p=p):
+            assign = lambda: (rg.sum(p * 2.0).backward(), 0)[1]
+            nested = lambda: rg.cond(b, assign, lambda: 0)
+            return rg.cond(a, nested, assign if other == "always" else lambda: 0)
+
+        way(run)(rg.asarray(outer), rg.asarray(inner))
+        assigned = inner if outer else other == "always"
+        assert (p.grad is None) == (not assigned)
+        if assigned:
+            same(p.grad, np.full(2, 2.0))
+
+
+def test_lanes_that_do_not_take_an_arm_do_not_spoil_what_it_shares():
+    f = lambda w, x: rg.cond(x > 0, lambda x: w * rg.log(x), lambda x: w * rg.sqrt(-x), x)
+    x = np.array([2.0, -4.0, 3.0])
+    for way in (WAYS["eager"], WAYS["jit"]):
+        total = way(rg.grad(lambda w, xs: rg.sum(rg.vmap(lambda x: f(w, x))(xs))))
+        nearly(total(1.0, x), np.log(6.0) + 2.0)
+        nearly(total(1.0, -x[1:2]), np.log(4.0))
+        nearly(total(1.0, np.zeros(0)), np.float64(0.0))
+        nearly(way(rg.vmap(rg.grad(f), in_axes=(None, 0)))(1.0, x), np.array([np.log(2.0), 2.0, np.log(3.0)]))

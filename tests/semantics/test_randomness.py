@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import retrograd as rg
+from retrograd.core.dispatch import current, interpreter
+from retrograd.core.overlay import Overlay
 from retrograd.errors import RetrogradError, TracingError
 from retrograd.primitives.creation import philox
 
@@ -152,6 +154,29 @@ def test_vmap_draws_one_block_for_all_lanes(way):
     nested = way(rg.vmap(rg.vmap(lambda x: x * 0 + rg.random.uniform(generator=g))))(np.zeros((2, 5), "f"))
     same(nested, rg.random.uniform((2, 5), generator=block))
     same(g.array, block.array)
+
+
+@pytest.mark.parametrize("way", [lambda f: f, rg.jit], ids=["eager", "jit"])
+def test_lanes_with_a_generator_each_draw_from_their_own(way):
+    """As in a stack of models: numbers and the states that follow are those of each generator alone."""
+    cell, singles = Generator(0), [Generator(seed) for seed in range(6)]
+    states = np.stack([g.array for g in singles])
+
+    def draw(state):
+        level = Overlay(current(), {cell: state})
+        with interpreter(level):
+            first = rg.random.uniform((3,), generator=cell)
+            shared = rg.vmap(lambda x: x * 0 + rg.random.uniform((2,), generator=cell))(rg.zeros((5, 1)))
+        return first, shared, level.overlay[cell]
+
+    first, shared, following = way(rg.vmap(draw))(states)
+    deep = way(rg.vmap(rg.vmap(draw)))(states.reshape(2, 3, 2))
+    for i, g in enumerate(singles):
+        same(first[i], rg.random.uniform((3,), generator=g))
+        same(shared[i], rg.random.uniform((5, 2), generator=g))
+        same(following[i], g.array)
+    for found, flat in zip(deep, (first, shared, following), strict=True):
+        same(found.numpy().reshape(flat.shape), flat)
 
 
 def test_vmap_of_a_loop_draws_for_every_lane():

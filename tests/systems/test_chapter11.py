@@ -37,7 +37,7 @@ def test_the_three_factors_of_w5(form, between, last):
 @pytest.mark.system("11.2", home="L", figure="the same of any program, as text, LaTeX, Markdown and HTML")
 def test_a_program_step_by_step():
     e = rg.explain(lambda x: rg.exp(rg.sin(x**2)), 1.0)
-    for document in (e.text(digits=9), e.latex(digits=9), e.markdown(digits=9)):
+    for document in (e.text(digits=9), e.latex(digits=9), e.markdown(digits=9), e.html(digits=9)):
         assert "2.31977682" in document and "2.506761535" in document
 
 
@@ -96,7 +96,7 @@ def test_weighted_edges_and_products():
     slope = 1 - np.tanh(0.4) ** 2
     found = {label[0]: float(label[1].removeprefix("back ")) for label in labels if label[:1] and "weight" in label[0]}
     assert found == pytest.approx({"weight 3": 3 * slope, "weight -0.5": -0.5 * slope}, rel=1e-5)
-    ET.fromstring(rg.explain(lambda x, y: rg.tanh(3.0 * x + -0.5 * y), 0.2, 0.4).b_diagram())
+    ET.fromstring(rg.explain(lambda x, y: rg.tanh(3.0 * x + -0.5 * y), 0.2, 0.4).b_diagram().svg())
 
 
 def test_what_is_not_single_numbers_has_no_b_diagram():
@@ -109,26 +109,28 @@ def test_what_is_not_single_numbers_has_no_b_diagram():
 
 @pytest.mark.system("11.5", home="D", figure="scalar loops, matrices and the engine agree to 1e-12 on NET-A")
 def test_index_matrix_and_pseudo_code():
-    """The page's own functions, on the network of 1.11."""
+    """The functions that docs/explain.md prints, on the network of 1.11."""
     page = (ROOT / "docs" / "explain.md").read_text(encoding="utf-8")
     section = page.partition("## Three ways to write it")[2]
     code = "\n".join(line[4:] for line in section.splitlines() if re.match(r"(>>>|\.\.\.)( |$)", line))
     scope = {"np": np, "rg": rg}
     exec(compile(code.partition("weights, biases =")[0], "explain.md", "exec"), scope)  # noqa: S102 - our own page
 
-    def det(shape, scale, shift):
-        n = np.arange(np.prod(shape))
-        return (scale * np.sin(1.0 + n + shift)).reshape(shape)
-
-    from tests.systems.test_chapter1_engine import det, net_a
+    def det(shape, s, p):  # the fixture of the specification
+        return s * np.sin(p + np.arange(1, np.prod(shape) + 1)).reshape(shape)
 
     weights, biases = [det((4, 3), 0.5, 0), det((2, 4), 0.5, 1)], [det((4,), 0.1, 2), det((2,), 0.1, 3)]
     x, t = np.array([0.5, -0.25, 1.0]), np.array([1.0, 0.0])
     loops = scope["by_index"](weights, biases, x, t)
     matrices = scope["by_matrices"](weights, biases, x, t)
-    net = net_a()
-    (0.5 * rg.sum((net(rg.tensor(x)) - t) ** 2)).backward()
-    engine = [p.grad.numpy() for p in (net[0].weight, net[2].weight, net[0].bias, net[2].bias)]
+    leaves = [rg.tensor(v, requires_grad=True) for v in (*weights, *biases)]
+    out = x
+    for w, c in zip(leaves[:2], leaves[2:], strict=True):
+        out = rg.sigmoid(w @ out + c)
+    loss = 0.5 * rg.sum((out - t) ** 2)
+    loss.backward()
+    assert loss.item() == pytest.approx(0.319844437039, rel=1e-11)
+    engine = [leaf.grad.numpy() for leaf in leaves]
     for found in (loops, matrices):
         for a, b in zip([*found[0], *found[1]], engine, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)

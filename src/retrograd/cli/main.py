@@ -18,6 +18,7 @@ from retrograd.errors import RetrogradError
 COMMANDS = {
     "train": "Train a network on a table, and save it.",
     "predict": "Predict the rows of a table with a saved model.",
+    "evaluate": "Measure a saved model on a table with the target.",
     "explain": "Show every step of a network's forward and backward pass.",
     "play": "Play with a network in the browser: change it, and see every number follow.",
 }

@@ -9,8 +9,10 @@ import click
 import numpy as np
 
 from retrograd import data
-from retrograd.cli.report import counted, score_line
+from retrograd.cli.files import check_file
+from retrograd.cli.report import score_line
 from retrograd.errors import DataError
+from retrograd.report.wording import counted
 from retrograd.train.files import write_whole
 from retrograd.train.tabular import scored
 from retrograd.train.trained_model import TrainedModel, digest, shares
@@ -34,7 +36,7 @@ def predict(model: str, source: str, out: str | None, no_header: bool) -> None:
     trained = TrainedModel.load(model)
     table = data.load(source, header=not no_header)
     if out is not None:
-        _check_file(Path(out), source)
+        check_file("--out", out, source)
     notes = list(table.notes)
     inputs = trained.preprocessor.transform(table.frame, notes)
     outputs = trained.outputs(inputs)
@@ -62,16 +64,6 @@ def csv_of(trained: TrainedModel, outputs: np.ndarray) -> str:
     for label, row in zip(found, shares(outputs), strict=True):
         writer.writerow([label, *map(str, row)])
     return file.getvalue()
-
-
-def _check_file(path: Path, source: str) -> None:
-    """Refuse to write over the data, or into nowhere."""
-    if path.is_dir():
-        raise DataError(f"--out {str(path)!r} is a folder: give the name of a file")
-    if not path.absolute().parent.is_dir():
-        raise DataError(f"--out {str(path)!r}: there is no folder {str(path.parent)!r}")
-    if path.exists() and Path(source).exists() and path.samefile(source):
-        raise DataError(f"--out {str(path)!r} is the data itself: choose another name")
 
 
 def _own_rows(trained: TrainedModel, inputs: np.ndarray, outputs: np.ndarray) -> list[str]:

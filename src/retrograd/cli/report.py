@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from retrograd.report.wording import amount, counted
 from retrograd.train.tabular import Outcome
 
 WIDEST = 15
@@ -28,15 +29,6 @@ def score_line(scores: dict[str, float], target: str) -> str:
     if "accuracy" in scores:
         return f"accuracy {scores['accuracy']:.2%}"
     return f"R2 {scores['r2']:.4f}, RMSE {amount(scores['rmse'])} in the unit of {target!r}"
-
-
-def amount(value: float) -> str:
-    """Four figures, as people write them.
-
-    >>> amount(54.1234), amount(25774.5), amount(1.5e12)
-    ('54.12', '25,770', '1.5e+12')
-    """
-    return f"{float(f'{value:.4g}'):,.0f}" if 1e3 <= value < 1e9 else f"{value:.4g}"
 
 
 def _floor(outcome: Outcome) -> str:
@@ -75,10 +67,6 @@ def _largest(labels: list[str], matrix: np.ndarray) -> list[str]:
 
 
 def _short(label: str) -> str:
-    text = " ".join(label.split())
+    """A class's name for a terminal: on one line, not too long, and without the codes that terminals obey."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in " ".join(label.split()))
     return text if len(text) <= _LABEL else f"{text[: _LABEL - 1]}…"
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 row`, `1,797 rows`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -8,10 +8,13 @@ from typing import Any
 import click
 
 from retrograd import data
+from retrograd.cli.files import check_report
 from retrograd.cli.main import INTERRUPTED
 from retrograd.cli.parameters import Number, Widths
-from retrograd.cli.report import counted, report_of
+from retrograd.cli.report import report_of
 from retrograd.errors import ModelError, RetrogradError, TrainingDiverged
+from retrograd.report.wording import counted
+from retrograd.train.callbacks import GradientHealth
 from retrograd.train.engine import ENGINES
 from retrograd.train.tabular import ACTIVATIONS, OPTIMIZERS, SCHEDULES, Outcome, Settings, train_table
 from retrograd.train.trained_model import refuse_to_replace
@@ -33,6 +36,7 @@ COUNT, SHARE = click.IntRange(min=1), Number(0, 1, open_high=True)
 @click.option("--no-header", is_flag=True, help="The file has no header line; its columns are called 1, 2, 3, ...")
 @click.option("--out", metavar="FOLDER", help="Where to save the model; by default digits-model, digits-model-2, ...")
 @click.option("--force", is_flag=True, help="Replace a model that is saved there; no other folder is ever replaced.")
+@click.option("--report", metavar="FILE.html", help="Write a report too: one web page.")
 @click.option(
     "--seed",
     metavar="N",
@@ -53,7 +57,9 @@ COUNT, SHARE = click.IntRange(min=1), Number(0, 1, open_high=True)
 @click.option("--dropout", type=SHARE, default=DEFAULT.dropout, help="Share of values left out.")
 @click.option("--optimizer", type=click.Choice(OPTIMIZERS), default=DEFAULT.optimizer, help="How weights are changed.")
 @click.option("--lr", type=Number(0, open_low=True), default=DEFAULT.lr, help="The learning rate.")
-@click.option("--schedule", type=click.Choice(SCHEDULES), default=DEFAULT.schedule, help="How the rate goes over the run.")
+@click.option(
+    "--schedule", type=click.Choice(SCHEDULES), default=DEFAULT.schedule, help="How the rate goes over the run."
+)
 @click.option("--weight-decay", type=Number(0), default=DEFAULT.weight_decay, help="How weights are drawn to zero.")
 @click.option(
     "--batch-size", metavar="N", type=COUNT, help="Rows in a step; by default 32 to 256, by the number of rows."
@@ -73,7 +79,7 @@ def train(ctx: click.Context, /, **options: Any) -> int:
     keep, category, day_first, no_header = (
         options.pop(name) for name in ("keep", "category", "day_first", "no_header")
     )
-    out, force, engine = (options.pop(name) for name in ("out", "force", "engine"))
+    out, force, engine, report_file = (options.pop(name) for name in ("out", "force", "engine", "report"))
     validation, test = options.pop("validation"), options.pop("test")
     if not validation and ctx.get_parameter_source("patience") is click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("--patience watches the validation rows, and --validation 0 leaves none", ctx)
@@ -81,6 +87,8 @@ def train(ctx: click.Context, /, **options: Any) -> int:
     table = data.load(source, target, drop=drop, header=not no_header)
     if out is None and force:
         out = default_name(table.name)
+    if report_file is not None:
+        check_report(report_file, source, out)
     if out is not None:
         check_writable(Path(out), force=force)
     prepared = data.prepare(
@@ -88,14 +96,20 @@ def train(ctx: click.Context, /, **options: Any) -> int:
         keep=keep, categories=category, day_first=day_first,
     )  # fmt: skip
     click.echo("\n".join(prepared.notes))
+    watchers = [] if report_file is None else [GradientHealth(every=None)]
     try:
-        outcome = train_table(prepared, settings, source=table.name, engine=engine)
+        outcome = train_table(prepared, settings, source=table.name, callbacks=watchers, engine=engine)
     except TrainingDiverged as error:
         raise RetrogradError(f"{error}. Nothing was saved; try --lr {min(settings.lr / 10, DEFAULT.lr):g}") from error
     click.echo(report_of(outcome))
     folder = saved(outcome, table.name, out, force=force)
     parameters = sum(int(parameter.size) for parameter in outcome.model.network.parameters())
     click.echo(f"Saved the model ({counted(parameters, 'parameter')}) in {folder}.")
+    if report_file is not None:
+        from retrograd.report import report
+
+        report(outcome, report_file, model=folder, data=source, header=not no_header)
+        click.echo(f"Wrote the report to {report_file}.")
     again = source if source in data.BUILTIN else "DATA.csv"
     click.echo(f"To predict: retrograd predict {shlex.quote(str(folder))} {again} --out predictions.csv")
     return INTERRUPTED if outcome.model.history.interrupted else 0

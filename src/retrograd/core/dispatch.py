@@ -20,7 +20,7 @@ import numpy as np
 
 from retrograd.core.box import FACES, Box
 from retrograd.core.cells import commit
-from retrograd.core.source import Line, at_user_line, user_line
+from retrograd.core.source import Line, at_line, at_user_line, user_line
 from retrograd.core.sweep import Leaf, Node, Output
 from retrograd.errors import DTypeError, EscapedTracer, RetrogradError, ShapeError
 
@@ -98,6 +98,22 @@ def for_derivative(node: Any) -> Line | None:
     """The line of a tape node, marked: what runs there belongs to the derivative of its operation."""
     line = getattr(node, "line", None)
     return None if line is None else line.of_derivative(node.prim.name, "backward")
+
+
+def at_own_line(rule: Any) -> Any:
+    """`rule` of a sweep, run on behalf of the line of each node; its errors name that line."""
+
+    def at_its_line(node: Any, cotangent: Any) -> Any:
+        line = for_derivative(node)
+        try:
+            with at_line(line):
+                return rule(node, cotangent)
+        except RetrogradError as error:
+            if line is not None:
+                error.add_note(f"In the derivative of {line.derivative}, computed at {line}")
+            raise
+
+    return at_its_line
 
 
 def widened(level: Interpreter | None) -> bool:

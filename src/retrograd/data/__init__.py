@@ -17,6 +17,12 @@ from retrograd.data.builtin import BUILTIN as BUILTIN
 from retrograd.data.prepared import Prepared as Prepared
 from retrograd.data.prepared import prepare as prepare
 from retrograd.data.preprocessor import Preprocessor as Preprocessor
+from retrograd.data.report import ColumnReport as ColumnReport
+from retrograd.data.scaling import Scaling as Scaling
+from retrograd.data.scaling import one_hot as one_hot
+from retrograd.data.scaling import rescale as rescale
+from retrograd.data.scaling import scale_by_maximum as scale_by_maximum
+from retrograd.data.scaling import standardize as standardize
 from retrograd.data.splitting import Split as Split
 from retrograd.data.splitting import split as split
 from retrograd.data.table import Table as Table
@@ -35,4 +41,10 @@ __all__ = [
     "Preprocessor",
     "Prepared",
     "prepare",
+    "ColumnReport",
+    "Scaling",
+    "standardize",
+    "rescale",
+    "scale_by_maximum",
+    "one_hot",
 ]

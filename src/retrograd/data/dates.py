@@ -31,6 +31,7 @@ _DAYS = (
 )
 _FORMS = [re.compile(rf"{day}(?:[T ,]\s*{_CLOCK}{_ZONE})?", re.IGNORECASE) for day in _DAYS]
 _TIME = re.compile(_CLOCK, re.IGNORECASE)
+_SHAPE = re.compile(r"\d{1,4}(?:[-/.: ]|st|nd|rd|th)|[a-z]{3,9}\.? \d", re.IGNORECASE)  # how all but one form begin
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 DAY = 86400.0
 """Seconds."""
@@ -100,7 +101,10 @@ def moment_of(text: str, *, day_first: bool) -> Moment | None:
 
 def is_date(text: str) -> bool:
     """Whether a text is a date or a time of day, and not also a number."""
-    return number_of(text) is None and any(moment_of(text, day_first=first) is not None for first in (False, True))
+    if not _SHAPE.match(text):
+        return False
+    found = moment_of(text, day_first=False) or moment_of(text, day_first=True)
+    return found is not None and number_of(text) is None
 
 
 def are_numbered_days(texts: Sequence[str]) -> bool:

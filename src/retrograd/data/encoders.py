@@ -153,8 +153,7 @@ class Categorical(Encoder):
         none = len(self.input_names)  # a column beyond the last, cut off below
         other = len(self.levels) if self.pool else none
         places = np.array([*(known.get(level, other) for level in cells.levels), none - 1 if self.missing else none])
-        others = set(self.others)
-        new = np.array([level not in known and level not in others for level in cells.levels], dtype=bool)
+        new = self.unseen(cells)
         if new.any():
             texts = [level for level, is_new in zip(cells.levels, new, strict=True) if is_new]
             unseen = f"{counted(len(texts), 'category', 'categories')} that training never saw ({listed(texts, 3)})"
@@ -167,6 +166,11 @@ class Categorical(Encoder):
                 "taken for none of the categories."
             )
         return (places[cells.codes][:, None] == np.arange(none)).astype(np.float64)
+
+    def unseen(self, cells: Cells) -> np.ndarray:
+        """Which levels of `cells` the table of the training had not: bool, one for each level."""
+        seen = {*self.levels, *self.others}
+        return np.array([level not in seen for level in cells.levels], dtype=bool)
 
 
 def _odd(column: str, row: int, text: str, what: str) -> str:

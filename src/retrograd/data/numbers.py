@@ -81,6 +81,8 @@ def writing_of(texts: Sequence[str], decimal: str) -> str | None:
 
 def decimal_of(texts: Sequence[str]) -> str | None:
     """The decimal mark that a column's texts leave no doubt about, or None: `3,14` and `1.234,5` settle it."""
+    if texts and number_of(texts[0]) is not None and not any("," in text for text in texts):
+        return None  # plain numbers, as nearly always: not worth two grammars
     point, comma = writing_of(texts, "."), writing_of(texts, ",")
     if point is None or point != comma or all(number_of(text) is not None for text in texts):
         return None

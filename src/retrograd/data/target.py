@@ -34,10 +34,7 @@ class Classes:
         Raises:
             DataError: a label is not among `labels`.
         """
-        cells = read_target(target.rename(self.name))
-        places: dict[Label | None, int] = {label: place for place, label in enumerate(self.labels)}
-        table = [places.get(label, -1) for label in self._alike(cells)]
-        codes = np.array([*table, -1], dtype=np.int64)[cells.codes]  # a missing cell has the code -1 and takes the last
+        cells, codes = self._codes(target)
         strange = (codes < 0) & ~cells.missing
         if strange.any():
             row = first_row(strange)
@@ -46,6 +43,20 @@ class Classes:
                 f"are {listed(self.labels)}"
             )
         return codes
+
+    def places(self, target: "pd.Series[Any]") -> tuple[np.ndarray, dict[str, int]]:
+        """As `encode`, with -1 also for a label that is no class, and how many rows have each of those."""
+        cells, codes = self._codes(target)
+        found, counts = np.unique(cells.codes[(codes < 0) & ~cells.missing], return_counts=True)
+        return codes, {cells.levels[code]: count for code, count in zip(found.tolist(), counts.tolist(), strict=True)}
+
+    def _codes(self, target: "pd.Series[Any]") -> tuple[Cells, np.ndarray]:
+        """The column's cells, and the place of each label: -1 where it is missing, or no class."""
+        cells = read_target(target.rename(self.name))
+        places: dict[Label | None, int] = {label: place for place, label in enumerate(self.labels)}
+        table = [places.get(label, -1) for label in self._alike(cells)]
+        # A missing cell has the code -1 and takes the last.
+        return cells, np.array([*table, -1], dtype=np.int64)[cells.codes]
 
     def decode(self, values: np.ndarray) -> np.ndarray:
         """Labels of class indices, int (n,): int64, float64, bool or (for text and huge integers) object (n,).

@@ -123,9 +123,10 @@ def _natural_task(cells: Cells, labels: list[Label], decimal: str) -> Task:
     rows = int((~cells.missing).sum())
     written = amounts_of(cells, decimal)
     if written.writing != PLAIN and (distinct > FEW or rows < 3 * distinct):
-        text = written.levels[0]
-        number = f"{quoted(text)} is read as {written.level_numbers[0]:.15g}"
-        return Task("regression", f"Task: regression, because {shown} {distinct} different numbers ({number}).")
+        there = ~written.gaps
+        row, amounts = first_row(there), len(np.unique(written.numbers[there]))
+        number = f"{quoted(written.at(row))} is read as {written.numbers[row - 1]:.15g}"
+        return Task("regression", f"Task: regression, because {shown} {amounts} different numbers ({number}).")
     if isinstance(labels[0], bool):
         return Task("classification", f"Task: classification, because {shown} true and false.")
     if isinstance(labels[0], str):

@@ -1,8 +1,8 @@
 r"""B-diagrams: a network of nodes in two halves, the derivative left and the function right.
 
 Run forwards, a node hands the value of its right half on and stores the derivative in its left half. Run backwards from
-1 at the end, it multiplies what arrives by its left half and hands it on; where an arrow split, what comes back is added
-(Rojas, Neural Networks, 1996, chapter 7). The three cases there are composition, addition, and edges with a weight.
+1 at the end, it multiplies what arrives by its left half and hands it on; where an arrow split, what comes back is
+added (Rojas, Neural Networks, 1996, chapter 7). The three cases there are composition, addition, and weighted edges.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class _Diagram:
         for v in self.e.outputs:
             end = self.drawn.node(v.name, self.value(v), Line("feed 1", "gradient"), kind="output")
             self.connect(v, end, None)
+        self.drawn.nodes.sort(key=lambda node: node.kind != "input")  # those come first
         return self.drawn
 
     def refuse(self, step: Step) -> None:
@@ -91,7 +92,9 @@ class _Diagram:
         if source is None:
             source = self.nodes[id(v)] = self.drawn.node(v.name, self.value(v), kind="input")
             if v.cotangent is not None:
-                source.lines.append(Line(f"d{self.e.output}/d{v.name} = {number(v.cotangent, self.digits)}", "gradient"))
+                source.lines.append(
+                    Line(f"d{self.e.output}/d{v.name} = {number(v.cotangent, self.digits)}", "gradient")
+                )
         self.drawn.edge(source, node, *label)
 
     def value(self, v: Value) -> Line:

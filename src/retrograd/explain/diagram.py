@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +13,10 @@ from retrograd.core.dispatch import QUIET, interpreter
 from retrograd.core.primitive import Primitive
 from retrograd.core.tree import flatten, unflatten
 from retrograd.core.types import ArrayType, type_of
-from retrograd.errors import RetrogradError
 from retrograd.explain import naming
-from retrograd.explain.drawing import Line, Node, Picture, svg
+from retrograd.explain.drawing import Drawing, Edge, Line, Node, Picture
 from retrograd.explain.formulas import formula
 from retrograd.explain.numerals import array_text, number
-from retrograd.explain.pages import page
 from retrograd.graph.ir import Equation, Graph, Literal, Operand, Var, subgraphs
 from retrograd.graph.keys import is_array
 from retrograd.graph.trace import trace
@@ -31,65 +27,9 @@ from retrograd.transforms.arguments import flat_arrays, name_of
 
 MOST = 200  # boxes; a program with more is folded
 SMALL = 4  # values with at most so many elements are shown
+SEVERAL, LISTED = 5, 12  # more values of one box than these are put together; so many of them are listed
+VALUES = ("input", "parameter", "constant", "output", "port")  # kinds of boxes that compute nothing
 WIDEST = 46  # a formula with more characters gives way to the name of the operation
-
-
-@dataclass(eq=False)
-class Drawing:
-    """A picture to look at: notebooks show it; `save` writes a file.
-
-    Attributes:
-        title: what it shows.
-        picture: boxes and arrows.
-        notes: what is left out.
-    """
-
-    title: str
-    picture: Picture
-    notes: list[str] = field(default_factory=list)
-
-    def svg(self) -> str:
-        """The picture as a self-contained SVG element."""
-        return svg(self.picture, label=self.title)
-
-    def html(self) -> str:
-        """The picture with its notes, as a piece of HTML."""
-        return page("drawing.html", title=self.title, svg=self.svg(), notes=self.notes)
-
-    def text(self) -> str:
-        """The picture in words: a line for each box, what is in a block below it."""
-        lines = [self.title, *_lines(self.picture, "  "), *[f"Note: {note}." for note in self.notes]]
-        return "\n".join(lines) + "\n"
-
-    def save(self, path: str | Path) -> None:
-        """Write the picture to a file that ends in .svg or .html.
-
-        Raises:
-            RetrogradError: it ends in something else.
-        """
-        path = Path(path)
-        if path.suffix not in (".svg", ".html"):
-            raise RetrogradError(f"a picture is saved as .svg or .html, not as {path.name!r}")
-        whole = self.svg() if path.suffix == ".svg" else page("page.html", title=self.title, body=self.html())
-        path.write_text(whole, encoding="utf-8")
-
-    def _repr_svg_(self) -> str:
-        return self.svg()
-
-    def _repr_html_(self) -> str:
-        return self.html()
-
-    def __str__(self) -> str:
-        return self.text()
-
-    __repr__ = __str__
-
-
-def _lines(picture: Picture, indent: str) -> Iterator[str]:
-    for node in picture.nodes:
-        yield indent + "  ".join(line.text for line in node.lines)
-        if node.inside is not None:
-            yield from _lines(node.inside, indent + "    ")
 
 
 def graph(f: Callable[..., Any], *args: Any, values: bool = True, most: int = MOST) -> Drawing:
@@ -135,6 +75,7 @@ def graph(f: Callable[..., Any], *args: Any, values: bool = True, most: int = MO
     results = [("result" if traced.n_results == 1 else f"result[{i}]") for i in range(traced.n_results)]
     results += [f"new {cell.name}" for cell in traced.written]
     drawer.results(traced.graph, results, shown, picture)
+    gather(picture)
     if drawer.folded:
         notes.append(f"{drawer.folded} operations are folded; rg.graph(..., most=N) draws more")
     return Drawing(name_of(f), picture, notes)
@@ -325,8 +266,8 @@ class _Drawer:
     # Blocks -----------------------------------------------------------------------------------------------------------
 
     def _block(self, e: Equation, names: Sequence[str], tip: str, shown: _Shown, picture: Picture) -> Node:
-        node = picture.node(f"{', '.join(names)} = {_title(e.prim)}", kind="block", tip=tip)
-        node.lines.append(Line(", ".join(str(v.type) for v in e.outs), "type"))
+        node = picture.node(f"{_several(names)} = {_title(e.prim)}", kind="block", tip=tip)
+        node.lines.append(Line(_several([str(v.type) for v in e.outs]), "type"))
         if not self.depth:
             inside = sum(_operations(g) for g in _bodies(e.prim))
             node.lines.append(Line(f"{inside} operations inside", "note"))
@@ -371,7 +312,43 @@ class _Drawer:
                 shown.enter(var, name, picture.node(title, Line(str(var.type), "type"), kind="port"))
         self.body(body, shown, picture)
         self.results(body, outputs, shown, picture, kind="port")
+        gather(picture)
         return [shown.value(o) for o in body.outputs]
+
+
+def _several(words: Sequence[str]) -> str:
+    return ", ".join(words if len(words) <= 4 else [*words[:2], "...", words[-1]])
+
+
+def gather(picture: Picture) -> None:
+    """Put many values that all go to one box, or come from one, into one box: a line each."""
+    for end in ("source", "target"):  # boxes at the start of one arrow alone, then those at the end of one
+        other = "target" if end == "source" else "source"
+        arrows: dict[Node, list[Edge]] = {}
+        for e in picture.edges:
+            arrows.setdefault(e.source, []).append(e)
+            arrows.setdefault(e.target, []).append(e)
+        groups: dict[tuple[Node, str], list[Edge]] = {}
+        for node in picture.nodes:
+            own = arrows.get(node, [])
+            if len(own) == 1 and getattr(own[0], end) is node and node.kind in VALUES:
+                groups.setdefault((getattr(own[0], other), node.kind), []).append(own[0])
+        for (_, kind), edges in groups.items():
+            if len(edges) > SEVERAL:
+                _merge(picture, [getattr(e, end) for e in edges], edges, kind)
+
+
+def _merge(picture: Picture, nodes: Sequence[Node], edges: Sequence[Edge], kind: str) -> None:
+    first = nodes[0]
+    plural = {"output": "results", "port": "values"}.get(kind, f"{kind}s")
+    lines = [Line("  ".join(line.text for line in node.lines), "value") for node in nodes[:LISTED]]
+    if len(nodes) > LISTED:
+        lines.append(Line(f"and {len(nodes) - LISTED} more", "note"))
+    first.tip = "\n".join("  ".join(line.text for line in node.lines) for node in nodes)
+    first.lines = [Line(f"{len(nodes)} {plural}", "title"), *lines]
+    gone, dropped = set(nodes[1:]), set(edges[1:])
+    picture.nodes = [n for n in picture.nodes if n not in gone]
+    picture.edges = [e for e in picture.edges if e not in dropped]
 
 
 def _title(prim: Primitive) -> str:

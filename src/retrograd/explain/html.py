@@ -7,7 +7,8 @@ a key of the explanation, and styles its class, so that a notebook may show many
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -19,10 +20,10 @@ from retrograd.explain.latex.equations import Equations, Row
 from retrograd.explain.latex.mathml import mathml
 from retrograd.explain.layout import listed
 from retrograd.explain.numerals import array_text, number
-from retrograd.explain.pages import page
 from retrograd.explain.pictures import explanation_picture
 from retrograd.explain.program import Explanation
 from retrograd.explain.records import Step
+from retrograd.explain.templating import filled
 from retrograd.explain.text import clipped, elided, verdict
 
 _fresh = count(1)
@@ -76,7 +77,7 @@ class _Writer:
         steps = list(self.steps(e.steps))
         picture = explanation_picture(e, min(self.digits, 5), DRAWN, self.links)
         where = f"{Path(e.line.file).name}:{e.line.number}" if e.line else ""
-        return page(
+        return filled(
             "explanation.html",
             key=self.key, name=e.name, where=where, output=e.output, notes=e.notes, steps=steps,
             svg=svg(picture, label=f"{e.name}: values and gradients"),
@@ -127,14 +128,19 @@ class _Writer:
     def row(self, row: Row) -> dict[str, Any]:
         """A row with its formulas in MathML."""
         sign = "+=" if "+" in row.sign else "="
-        return {"left": mathml(row.left), "sign": sign, "parts": [mathml(p) for p in row.parts], "note": row.note}
+        return {
+            "left": mathml(row.left, large=True),
+            "sign": sign,
+            "parts": [mathml(p, large=True) for p in row.parts],
+            "note": row.note,
+        }
 
     def gradients(self) -> Iterator[dict[str, Any]]:
         for g in self.e.gradients:
             total = self.rows.total(g.value)
             steps = listed(list(dict.fromkeys(c.step.number for c in g.value.arrivals())))
             yield {
-                "name": mathml(self.rows.d(g.value).text),
+                "name": mathml(self.rows.d(g.value).text, large=True),
                 "value": array_text(g.array, 10),
                 "total": self.row(total) if total is not None else None,
                 "steps": steps,
@@ -152,12 +158,15 @@ class _Writer:
             }
 
 
-def save(e: Explanation, path: Path) -> None:
+def save(e: Explanation, path: Path, digits: int, steps: int | None) -> None:
     """See `Explanation.save`."""
-    writers = {
-        ".html": lambda: page("page.html", title=e.name, body=e.html(steps=None)),
-        ".svg": e.svg, ".tex": e.latex, ".md": e.markdown, ".txt": e.text,
-    }  # fmt: skip
+    writers: dict[str, Callable[[], str]] = {
+        ".html": lambda: filled("page.html", title=e.name, width="76rem", body=e.html(digits=digits, steps=steps)),
+        ".svg": lambda: e.svg(digits=digits, most=sys.maxsize if steps is None else steps),
+        ".tex": lambda: e.latex(digits=digits, steps=steps),
+        ".md": lambda: e.markdown(digits=digits, steps=steps),
+        ".txt": lambda: e.text(digits=digits, steps=steps),
+    }
     if path.suffix not in writers:
         raise RetrogradError(f"an explanation is saved as {', '.join(writers)}, not as {path.name!r}")
     path.write_text(writers[path.suffix](), encoding="utf-8")

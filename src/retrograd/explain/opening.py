@@ -14,6 +14,7 @@ from retrograd.core.primitive import Primitive
 from retrograd.graph.interpret import evaluate
 from retrograd.graph.ir import Graph, Literal, Var, subgraphs
 from retrograd.primitives.control import Call, Cond, CustomVJP
+from retrograd.primitives.custom import CustomJVP
 from retrograd.primitives.loops import Scan, While
 
 LIMIT = 20_000  # a loop with more steps than this stays closed
@@ -39,7 +40,7 @@ def run(level: Any, prim: Primitive, args: Sequence[Any]) -> Any:
             return None
         title = f"while loop that ran {rounds} iterations"
         return level.block(prim, title, args, lambda xs: _while(level, prim, xs, rounds))
-    if isinstance(prim, CustomVJP) and not level.keeps_declared_derivatives:
+    if isinstance(prim, CustomVJP | CustomJVP) and not level.keeps_declared_derivatives:
         return level.block(prim, f"call of {prim.label}", args, lambda xs: equations(level, prim.primal, xs))
     return None
 

@@ -47,22 +47,19 @@ class _Drawer:
     def steps(self, steps: Sequence[Step], boxes: dict[int, Node], picture: Picture) -> None:
         """Boxes for steps, and for what they take from outside when it is first used."""
         shown = [s for _, s in elided(steps)]
-        hidden = len(steps) > self.most
-        half = self.most // 2
+        half = self.most // 2 if len(shown) > self.most else len(shown)
         fold: Node | None = None
+        folded = 0
         for i, step in enumerate(shown):
-            folded = step is None or (hidden and half <= i < len(shown) - half)
-            if folded:
-                if fold is None:
-                    fold = picture.node("...", kind="fold")
+            if step is None or half <= i < len(shown) - half:
                 left_out = [step] if step is not None else _between(steps, shown, i)
+                folded += len(left_out)
+                fold = fold or picture.node("", kind="fold")
+                fold.lines[0] = Line(f"{folded} more steps", "title")
                 for s in left_out:
                     self.arrows(s, fold, boxes, picture, labelled=False)
                     boxes.update((id(v), fold) for v in s.outputs)
-                count = len(left_out) + int(fold.lines[0].text.partition(" ")[0].replace("...", "0"))
-                fold.lines[0] = Line(f"{count} more steps", "title")
                 continue
-            assert step is not None
             node = self.step(step, picture)
             self.arrows(step, node, boxes, picture)
             boxes.update((id(v), node) for v in step.outputs)

@@ -18,6 +18,7 @@ from retrograd.core.types import check_dtype
 from retrograd.errors import RetrogradError
 from retrograd.explain import backward, naming
 from retrograd.explain.differences import compare
+from retrograd.explain.drawing import Drawing, svg
 from retrograd.explain.layout import listed
 from retrograd.explain.recorder import Recorder
 from retrograd.explain.records import Check, Gradient, Step, Value
@@ -101,24 +102,25 @@ class Explanation:
             digits: how many significant digits are shown.
             most: how many steps are drawn; the middle of a longer program is one box.
         """
-        from retrograd.explain.drawing import svg
         from retrograd.explain.pictures import explanation_picture
 
         return svg(explanation_picture(self, digits, most), label=f"{self.name}: values and gradients")
 
-    def b_diagram(self, *, digits: int = 6) -> str:
-        """A B-diagram (Rojas, 1996) as SVG: every node in two halves, the derivative left and the function right.
+    def b_diagram(self, *, digits: int = 6) -> Drawing:
+        """A B-diagram (Rojas, 1996): every node in two halves, the derivative left and the function right.
 
         Run forwards it computes the right halves; fed with 1 at the end and run backwards, it multiplies by the left
         halves and adds where arrows split. A product with a constant is an arrow with a weight.
+
+        Returns:
+            A `Drawing`: notebooks show it; `svg()`, `save("diagram.svg")`.
 
         Raises:
             RetrogradError: the program has values that are not single numbers, or steps that are not pointwise.
         """
         from retrograd.explain.bdiagram import b_diagram
-        from retrograd.explain.drawing import svg
 
-        return svg(b_diagram(self, digits), label=f"B-diagram of {self.name}")
+        return Drawing(f"B-diagram of {self.name}", b_diagram(self, digits))
 
     def html(self, *, digits: int = 6, steps: int | None = 60, key: str = "") -> str:
         """The explanation as a piece of HTML without scripts: a picture, and the steps, which open one at a time.
@@ -132,15 +134,20 @@ class Explanation:
 
         return explanation_html(self, digits, steps, key)
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, *, digits: int = 6, steps: int | None = 60) -> None:
         """Write a file that needs nothing else: .html, .svg (the picture alone), .tex, .md or .txt.
+
+        Args:
+            path: where; what it ends in decides what is written.
+            digits: how many significant digits are shown.
+            steps: how many steps are shown at most; None for all.
 
         Raises:
             RetrogradError: it ends in something else.
         """
         from retrograd.explain.html import save
 
-        save(self, Path(path))
+        save(self, Path(path), digits, steps)
 
     def _repr_html_(self) -> str:
         from retrograd.explain.html import explanation_html, fresh_key

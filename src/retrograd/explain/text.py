@@ -136,19 +136,22 @@ def forward_product(w: float, x: float, digits: int) -> str:
 
 def sum_text(parts: Sequence[tuple[str, float]], digits: int) -> str:
     """A sum: (text, value) of each part; of many the largest are written out."""
-    shown, rest, more = shown_terms(parts)
-    written = " + ".join(shown)
+    shown, rest, more = shown_terms([value for _, value in parts])
+    written = " + ".join(parts[i][0] for i in shown)
     return f"{written} + {signed(rest, digits)} from {more} more" if more else written
 
 
-def shown_terms(parts: Sequence[tuple[str, float]]) -> tuple[list[str], float, int]:
-    """What is written out of a sum: the largest parts, and of the others what they come to and how many they are."""
-    parts = [p for p in parts if p[1] != 0] or list(parts[:1])
-    if len(parts) <= TERMS:
-        return [text for text, _ in parts], 0.0, 0
-    shown = sorted(range(len(parts)), key=lambda i: -abs(parts[i][1]))[: TERMS - 1]
-    rest = sum(value for i, (_, value) in enumerate(parts) if i not in shown)
-    return [parts[i][0] for i in shown], rest, len(parts) - len(shown)
+def shown_terms(values: Sequence[float]) -> tuple[list[int], float, int]:
+    """Which terms of a sum are written out, what the others come to, and how many they are.
+
+    All of a few, in their order; of many the largest, the largest first. Zeros are left out.
+    """
+    some = [i for i, v in enumerate(values) if v != 0] or list(range(min(1, len(values))))
+    if len(some) <= TERMS:
+        return some, 0.0, 0
+    shown = sorted(some, key=lambda i: -abs(values[i]))[: TERMS - 1]
+    chosen = set(shown)
+    return shown, sum(values[i] for i in some if i not in chosen), len(some) - len(shown)
 
 
 class Backward:

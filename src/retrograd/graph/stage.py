@@ -15,7 +15,7 @@ import numpy as np
 from retrograd.core.batching import Batch
 from retrograd.core.box import Box, box
 from retrograd.core.cells import Cell
-from retrograd.core.dispatch import Base, Interpreter, apply, escaped, for_derivative, keep_line, lowest
+from retrograd.core.dispatch import Base, Interpreter, apply, at_own_line, escaped, keep_line, lowest
 from retrograd.core.forward import Forward
 from retrograd.core.primitive import REGISTRY, Primitive
 from retrograd.core.reverse import Reverse
@@ -80,12 +80,7 @@ class Stage(Base):
 
     def sweeping(self, rule: Any, outputs: Sequence[Any] = ()) -> Any:
         """`rule`, whose equations stand at the lines of the operations that they are derivatives of."""
-
-        def at_its_line(node: Any, cotangent: Any) -> Any:
-            with at_line(for_derivative(node)):
-                return rule(node, cotangent)
-
-        return at_its_line
+        return at_own_line(rule)
 
     def pushing(self, push: Any) -> Any:
         def at_its_line(prim: Primitive, args: Any, tangents: Any, out: Any) -> Any:

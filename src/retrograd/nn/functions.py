@@ -66,7 +66,7 @@ def embedding(input: Any, weight: Any) -> Any:
         weight: (num, dim).
 
     Returns:
-        (*input.shape, dim).
+        ``(*input.shape, dim)``.
 
     Raises:
         IndexError: for an index outside of the table, negative ones included.
@@ -106,7 +106,7 @@ def layer_norm(
     .. math:: y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}}\, w + b
 
     Args:
-        input: (..., *normalized_shape).
+        input: ``(..., *normalized_shape)``.
         normalized_shape: the lengths of the last axes; an int for one.
         weight: of shape `normalized_shape`, or None for ones.
         bias: likewise, or None for zeros.

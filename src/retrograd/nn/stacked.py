@@ -117,7 +117,7 @@ class Stacked(Module):
 
     def __getitem__(self, index: int) -> Module:
         count = len(self)
-        if not isinstance(index, (int, np.integer)) or not -count <= index < count:
+        if not hasattr(index, "__index__") or not -count <= index < count:
             raise IndexError(f"there is no model {index!r} in a stack of {count}")
         model = deepcopy(self._template, {id(cell): cell for cell in self._shared()})
         own, copies = structure_of(self._template).by_name, structure_of(model).by_name
@@ -143,8 +143,8 @@ def stack(models: Sequence[Module]) -> Stacked:
     """Models of one structure as one module, whose parameters have a new first axis that counts the models.
 
     The values are copied: the models themselves stay as they are. A model may come several times. Generators, as those
-    of dropout layers, are stacked too, so that each model goes on with its own stream; a generator that all models share
-    stays one, and each model draws numbers of its own from it.
+    of dropout layers, are stacked too, so that each model goes on with its own stream; a generator that all models
+    share stays one, and each model draws numbers of its own from it.
 
     Training mode and settings, such as the p of a dropout layer, are those of the first model and shared by all.
 
@@ -157,7 +157,7 @@ def stack(models: Sequence[Module]) -> Stacked:
     >>> import retrograd as rg
     >>> many = stack([rg.nn.Linear(2, 1, generator=rg.random.Generator(seed)) for seed in range(5)])
     >>> many
-    Stacked(5 times Linear; weight f32[5,1,2], bias f32[5,1])   15 parameters
+    Stacked(5 times Linear)   weight f32[5,1,2], bias f32[5,1]   15 parameters
     >>> many(rg.ones((7, 2))).shape, many(rg.ones((5, 7, 2)), in_axes=0).shape
     ((5, 7, 1), (5, 7, 1))
     >>> many[3]

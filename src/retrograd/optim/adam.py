@@ -23,8 +23,8 @@ class Adam(Optimizer):
         \theta_t = \theta_{t-1} - \frac{\eta}{1 - \beta_1^t}\,
         \frac{m_t}{\sqrt{v_t} \,/ \sqrt{1 - \beta_2^t} + \epsilon}
 
-    The step count t is one for all parameters. With ``amsgrad`` the root is taken of the largest :math:`v_t` so far. With
-    ``decoupled_weight_decay`` the penalty is left out of :math:`g_t`, and the step begins from
+    The step count t is one for all parameters. With ``amsgrad`` the root is taken of the largest :math:`v_t` so
+    far. With ``decoupled_weight_decay`` the penalty is left out of :math:`g_t`, and the step begins from
     :math:`(1 - \eta\lambda)\,\theta_{t-1}`; that is `AdamW`.
 
     Args:

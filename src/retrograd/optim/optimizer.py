@@ -119,8 +119,8 @@ class Optimizer(ABC):
         """Where a setting is: the optimiser's own, and that of every group which has one of its own."""
         return [self._own, *(g._settings for g in self.param_groups if name in g._settings.cells)]
 
-    def _check_setting(self, name: str, value: Any) -> None:
-        """Refuse a value that this optimiser cannot use; what all refuse is refused elsewhere."""
+    def _check_setting(self, name: str, value: Any) -> None:  # noqa: B027 - most optimisers refuse no more than all do
+        """Refuse a value that this optimiser cannot use."""
 
     def _shared(self, settings: Settings, steps: Any, bare: bool) -> Any:
         """What the updates of a group share; `steps` is the bare or boxed count of completed steps."""
@@ -163,7 +163,7 @@ class Optimizer(ABC):
         kept = [flatten_like(structure, _slot(state, slot), f"slot {slot}") for slot in self.slots]
         count = _bare(_slot(state, "step"))
         rows = [[_bare(v) for v in row] for row in zip(leaves, given, *kept, strict=True)]
-        bare = isinstance(current(), Evaluate) and not any(isinstance(v, Box) for row in rows for v in (*row, count))
+        bare = _at_once(current()) and not any(isinstance(v, Box) for row in rows for v in (*row, count))
         if not bare:
             rows = [[v if v is None else face(v) for v in row] for row in rows]
         shared, following = self._shared(self._own, count, bare), _following(count, bare)
@@ -190,7 +190,7 @@ class Optimizer(ABC):
         """
         cells = self._stateful("step").parameters
         active = current()
-        bare = isinstance(active, Evaluate)
+        bare = _at_once(active)
         if grads is not None:
             given = self._in_order(grads, bare)
         elif bare:
@@ -198,11 +198,11 @@ class Optimizer(ABC):
         else:
             given = [constant(g) if active.read(g) is not None else None for g in (c.grad_cell for c in cells)]
         if bare:
-            self._step_bare(cells, given)
+            self._step_bare(given)
         else:
-            self._step_through(active, cells, given)
+            self._step_through(active, given)
 
-    def _step_bare(self, cells: list[Parameter], given: list[Any]) -> None:
+    def _step_bare(self, given: list[Any]) -> None:
         """The eager step, on ndarrays. It counts for every small model, hence the plain loops."""
         count = self._steps.array  # type: ignore[union-attr]
         written: list[Cell] = [self._steps]  # type: ignore[list-item]
@@ -210,17 +210,16 @@ class Optimizer(ABC):
         for group in self.param_groups:
             shared = self._shared(group._settings, count, True)
             rule = self._updated if _per_model(shared) else self.rule
-            for place in group.places:
-                gradient = given[place]
+            part = slice(group.places.start, group.places.stop)
+            for cell, gradient, slots in zip(group.parameters, given[part], self._slots[part], strict=True):
                 if gradient is not None:
-                    cell, slots = cells[place], self._slots[place]
                     written.append(cell)
                     written += slots
                     arrays += rule(shared, cell.array, gradient, *[s.array for s in slots])
         if len(written) > 1:
             commit(written, [_array(a) for a in arrays], lent=True)
 
-    def _step_through(self, active: Interpreter, cells: list[Parameter], given: list[Any]) -> None:
+    def _step_through(self, active: Interpreter, given: list[Any]) -> None:
         """The step of a trace: everything is computed, then everything assigned."""
         if all(g is None for g in given):
             return
@@ -230,10 +229,9 @@ class Optimizer(ABC):
         for group in self.param_groups:
             shared = self._shared(group._settings, count, False)
             rule = self._updated if _per_model(shared) else self.rule
-            for place in group.places:
-                gradient = given[place]
+            part = slice(group.places.start, group.places.stop)
+            for cell, gradient, slots in zip(group.parameters, given[part], self._slots[part], strict=True):
                 if gradient is not None:
-                    cell, slots = cells[place], self._slots[place]
                     new = rule(shared, constant(cell), face(gradient), *[constant(s) for s in slots])
                     changes += zip((cell, *slots), new, repeat(None), strict=False)
         active.assign_all(changes)
@@ -332,6 +330,11 @@ def _kind(cell: Cell) -> tuple[tuple[int, ...], np.dtype]:
     return cell.type.shape, cell.type.dtype
 
 
+def _at_once(active: Interpreter) -> bool:
+    """Whether a rule may compute with NumPy itself: nobody looks at the operations."""
+    return isinstance(active, Evaluate) and not active.unfolds
+
+
 def _following(count: Any, bare: bool) -> Any:
     """The next step count."""
     return np.asarray(int(count) + 1, INT) if bare else face(array_of(count)) + 1
@@ -339,7 +342,11 @@ def _following(count: Any, bare: bool) -> Any:
 
 def _per_model(shared: Any) -> bool:
     """Whether one of the numbers differs from model to model."""
-    return any(getattr(n, "shape", ()) for n in (shared if isinstance(shared, tuple) else (shared,)))
+    numbers: tuple[Any, ...] = shared if isinstance(shared, tuple) else (shared,)
+    for number in numbers:
+        if type(number) is not float and getattr(number, "shape", None):
+            return True
+    return False
 
 
 def _plain(array: np.ndarray) -> Any:

@@ -1,8 +1,8 @@
-r"""Learning rates as functions of the number of completed steps: ``rg.optim.Adam(model, lr=cosine_annealing(1e-3, 1000))``.
+r"""Learning rates as functions of the number of completed steps: ``rg.optim.Adam(model, lr=exponential(1e-3, 0.99))``.
 
-A schedule reads the optimiser's own step count, so nobody has to call it, and a compiled loop, a saved and a resumed run
-go on where they were. Names and arguments are those of PyTorch's schedulers, with the rate to begin with first; they
-count steps of the optimiser, where PyTorch counts the calls of ``scheduler.step()``. Any function of the step is a
+A schedule reads the optimiser's own step count, so nobody has to call it, and a compiled loop, a saved and a resumed
+run go on where they were. Names and arguments are those of PyTorch's schedulers, with the rate to begin with first;
+they count steps of the optimiser, where PyTorch counts the calls of ``scheduler.step()``. Any function of the step is a
 schedule as well; it is written with operators and `rg` functions, because a compiled program traces it.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from retrograd.config import FLOAT64, INT
@@ -65,8 +66,10 @@ def polynomial(lr: Any, total_iters: int, power: float = 1.0) -> Schedule:
 
 
 def linear(lr: Any, start_factor: float = 1.0 / 3, end_factor: float = 1.0, total_iters: int = 5) -> Schedule:
-    r"""From one factor of the rate to another along a line, then the latter:
-    :math:`\eta_t = \eta\, (a + (b - a) \min(t, T) / T)`."""
+    r"""From one factor of the rate to another along a line, then the latter.
+
+    .. math:: \eta_t = \eta\, (a + (b - a) \min(t, T) / T)
+    """
     _at_least("linear: total_iters", total_iters, 1)
 
     def rate(step: Any) -> Any:
@@ -88,7 +91,7 @@ def inverse_sqrt(lr: Any, warmup_steps: int) -> Schedule:
     return lambda step: lr * a.minimum((step + 1.0) / w, a.sqrt(w / (step + 1.0)))
 
 
-def cosine_annealing(lr: Any, T_max: int, eta_min: float = 0.0) -> Schedule:  # noqa: N803 - PyTorch's name
+def cosine_annealing(lr: Any, T_max: int, eta_min: float = 0.0) -> Schedule:
     r"""Down to `eta_min` along half a wave, and from step `T_max` on there.
 
     .. math:: \eta_t = \eta_{\min} + \tfrac12 (\eta - \eta_{\min}) \big(1 + \cos(\pi\, t / T)\big)
@@ -105,8 +108,8 @@ def cosine_annealing(lr: Any, T_max: int, eta_min: float = 0.0) -> Schedule:  # 
 
 def cosine_warm_restarts(
     lr: Any,
-    T_0: int,  # noqa: N803 - PyTorch's name
-    T_mult: int = 1,  # noqa: N803
+    T_0: int,
+    T_mult: int = 1,
     eta_min: float = 0.0,
 ) -> Schedule:
     r"""Half waves of `cosine_annealing`, one after another; each is `T_mult` times as long as the one before.
@@ -238,5 +241,5 @@ def _at_least(what: str, value: Any, least: int) -> None:
 def _rising(what: str, values: Sequence[int]) -> None:
     for value in values:
         _at_least(what, value, 0)
-    if any(y <= x for x, y in zip(values, values[1:], strict=False)):
+    if any(y <= x for x, y in pairwise(values)):
         raise RetrogradError(f"{what} rise, which {list(values)} do not")

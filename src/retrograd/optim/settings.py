@@ -131,17 +131,19 @@ class Settings:
 
     def reader(self, steps: Any, bare: bool) -> Read:
         """A function that gives a setting by name after `steps` steps: bare numbers, or boxes of a trace."""
+        if not self.cells and self.default is not None:
+            return self.default.reader(steps, bare)
 
         def read(name: str, missing: Any = REQUIRED) -> Any:
-            home = self.home(name)
+            home = self if name in self.cells else self.home(name)
             if missing is not REQUIRED and name not in home.used:
                 return missing
             schedule = home.schedules.get(name)
+            if bare and schedule is None:
+                array = home.cells[name].array
+                return array if array.ndim else array.item()  # type: ignore[union-attr]
             if bare:
-                if schedule is None:
-                    array = home.cells[name].array
-                    return array if array.ndim else array.item()  # type: ignore[union-attr]
-                found = np.asarray(schedule(face(np.asarray(steps), True)), FLOAT64)
+                found = np.asarray(schedule(face(np.asarray(steps), True)), FLOAT64)  # type: ignore[misc]
                 return found if found.ndim else float(found)
             value = constant(home.cells[name]) if schedule is None else converted(array_of(schedule(steps)), FLOAT64)
             return face(value, not value.shape)
@@ -228,8 +230,8 @@ def check_models(what: str, name: str, shape: tuple[int, ...], params: list[Para
     for p in params or ():
         if not isinstance(p, StackedParameter):
             raise RetrogradError(
-                f"{what}: {name} is a number, not an array of shape {shape}: {shape[0]} numbers are for the models of a "
-                f"rg.nn.stack, and {p.name} is a parameter of one model"
+                f"{what}: {name} is a number, not an array of shape {shape}: {shape[0]} numbers are for the models of "
+                f"a rg.nn.stack, and {p.name} is a parameter of one model"
             )
         if p.shape[:1] != shape:
             raise RetrogradError(f"{what}: {name} has {shape[0]} numbers for a stack of {p.shape[0]} models")

@@ -29,8 +29,8 @@ class SGD(Optimizer):
         lr: :math:`\eta`, or a schedule of the number of completed steps.
         momentum: :math:`\mu`; whether there is any is decided here.
         dampening: :math:`\tau`.
-        weight_decay: :math:`\lambda`, an L2 penalty :math:`\frac\lambda2 \lVert\theta\rVert^2` on the loss; for one that
-            spares biases see `no_bias_decay`.
+        weight_decay: :math:`\lambda`, an L2 penalty :math:`\frac\lambda2 \lVert\theta\rVert^2` on the loss; for one
+            that spares biases see `no_bias_decay`.
         nesterov: look ahead by one step; decided here.
         decoupled_weight_decay: shrink the weights beside the step instead; decided here.
 

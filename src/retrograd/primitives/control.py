@@ -341,7 +341,7 @@ class Cond(OfGraphs):
 
         def make() -> Any:
             yes, no = (derive.split(g, needs) for g in (self.true, self.false))
-            n, n_yes, n_no = yes.n_outputs, len(yes.from_input), len(no.from_input)
+            n, n_yes, n_no = yes.n_outputs, yes.n_residuals, no.n_residuals
             res_yes, res_no = yes.backward.in_types[:n_yes], no.backward.in_types[:n_no]
             forward = Cond(
                 derive.with_outputs(yes.forward, n, [], res_no), derive.with_outputs(no.forward, n, res_yes, [])
@@ -373,7 +373,7 @@ class Cond(OfGraphs):
     def _linear_parts(self, needs: derive.Flags) -> tuple[Cond, Cond]:
         def make() -> Any:
             yes, no = (derive.linear_split(g, needs) for g in (self.true, self.false))
-            n, n_yes, n_no = yes.n_outputs, len(yes.from_input), len(no.from_input)
+            n, n_yes, n_no = yes.n_outputs, yes.n_residuals, no.n_residuals
             res_yes, res_no = yes.backward.in_types[:n_yes], no.backward.in_types[:n_no]
             forward = Cond(
                 derive.with_outputs(yes.forward, n, [], res_no), derive.with_outputs(no.forward, n, res_yes, [])

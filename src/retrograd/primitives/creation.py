@@ -78,8 +78,8 @@ class RandomBits(Primitive):
     r"""Random 32-bit words (Philox4x32-10) and the generator's next state.
 
     The state is ``(key, counter)``, uint64 of shape (2,). A draw of :math:`n` words advances the counter by
-    :math:`\lceil n / 4 \rceil`, whatever the values are. No derivative. With ``lanes`` there is a state, and a draw, for
-    each of many generators: (\*lanes, 2) gives (\*lanes, \*shape).
+    :math:`\lceil n / 4 \rceil`, whatever the values are. No derivative. With ``lanes`` there is a state, and a draw,
+    for each of many generators: (\*lanes, 2) gives (\*lanes, \*shape).
     """
 
     shape: tuple[int, ...]

@@ -109,7 +109,9 @@ class LinearRecurrence(Cumulative):
         \bar b_k = \bar y_k + a_{k+1}\, \bar b_{k+1}, \qquad \bar a_k = \bar b_k\, y_{k-1}
 
     What pulls on :math:`b_k` is what pulls on :math:`y_k` itself, and what pulls on :math:`y_{k+1}` through it: the
-    same recurrence from the other end. The first factor :math:`a_0` is never looked at.
+    same recurrence from the other end.
+
+    Kink.  There is none; but the first factor :math:`a_0` is never looked at, so that it may be infinite.
     """
 
     axis: int

@@ -121,7 +121,7 @@ def as_value(value: Any) -> Any:
 
 
 class Apart(Forward):
-    """Forward mode whose tangents live at a level of their own, so that what needs none of them can run once.
+    r"""Forward mode whose tangents live at a level of their own, so that what needs none of them can run once.
 
     A primitive made of graphs runs in two parts, the second of which only sees residuals and tangents.
     """
@@ -160,15 +160,15 @@ class Split:
     """The derivative of a graph in two parts.
 
     `forward`: inputs -> outputs and residuals. `backward`: residuals and the cotangents of the floating outputs ->
-    the cotangents of those inputs where `pulled` is set. `from_input[i]` is the input that residual `i` just repeats,
-    or None. Where it is split for forward mode, `backward` takes the tangents of inputs to those of floating outputs.
+    the cotangents of those inputs where `pulled` is set. Where it is split for forward mode, `backward` takes the
+    tangents of inputs to those of floating outputs.
     """
 
     forward: Graph
     backward: Graph
     n_outputs: int
     pulled: Flags
-    from_input: tuple[int | None, ...]
+    n_residuals: int
 
 
 def split(graph: Graph, needs: Flags) -> Split:
@@ -263,8 +263,7 @@ def partition(joint: Graph, n_inputs: int, n_outputs: int, pulled: Flags) -> Spl
 
     body = tuple(Equation(e.prim, tuple(map(rename, e.operands)), e.outs, e.line) for e in _needed(free + late, cts))
     backward = Graph(entry + joint.inputs[n_inputs:], body, tuple(map(rename, cts)))
-    places = {v: i for i, v in enumerate(joint.inputs[:n_inputs])}
-    return Split(forward, backward, n_outputs, pulled, tuple(places.get(r) for r in residuals))
+    return Split(forward, backward, n_outputs, pulled, len(residuals))
 
 
 def _in_advance(e: Equation) -> Equation:
@@ -313,7 +312,7 @@ def backward_arm(
 
     It gives a cotangent for every input that either arm pulls on: zeros where only the other does.
     """
-    n = len(parts.from_input)
+    n = parts.n_residuals
     own, cotangents = list(parts.backward.in_types[:n]), list(parts.backward.in_types[n:])
 
     def run(*xs: Any) -> list[Any]:
@@ -327,7 +326,7 @@ def backward_arm(
 
 def linear_arm(parts: Split, before: Sequence[ArrayType], after: Sequence[ArrayType]) -> Graph:
     """The linear part of one arm of a cond, with the other arm's residuals among its inputs."""
-    n = len(parts.from_input)
+    n = parts.n_residuals
     own, tangents = list(parts.backward.in_types[:n]), list(parts.backward.in_types[n:])
 
     def run(*xs: Any) -> list[Any]:

@@ -229,7 +229,7 @@ class FixedPoint(OfGraphs):
 
         def make() -> Any:
             parts = derive.split(self.body, (*flags, *(True,) * n))
-            m = len(parts.from_input)
+            m = parts.n_residuals
             of_kept, of_w = parts.backward.in_types[:m], parts.backward.in_types[m:]
 
             def adjoint(*xs: Any) -> list[Any]:

@@ -79,6 +79,10 @@ def _through_graphs(prim: Any, own: list[str]) -> list[str]:
         carry = _settled(lambda carry: roles(prim.body, [*own[a:b], *carry]), own[b:])
         tested = roles(prim.condition, [*own[:a], *carry])
         return [LINEAR] * len(carry) if any(map(depends, tested)) else _plain(carry, carry)
+    if prim.name == "fixed_point":
+        given = own[: prim.n_consts]
+        carry = _settled(lambda carry: roles(prim.body, [*given, *carry]), [FREE] * len(prim.body.outputs))
+        return _plain(carry, carry)
     return roles(subgraphs(prim)[0], own)  # what is called, or the primal of a declared derivative
 
 

@@ -17,7 +17,7 @@ from retrograd.core.source import tentatively
 from retrograd.core.types import ArrayType
 from retrograd.errors import DTypeError, MissingRule, ShapeError
 from retrograd.graph.interpret import WATCH, evaluate, interpret
-from retrograd.graph.ir import Graph
+from retrograd.graph.ir import Graph, Var
 from retrograd.graph.trace import trace_pure
 from retrograd.primitives import derive
 from retrograd.primitives.arithmetic import Convert
@@ -179,8 +179,7 @@ class Scan(OfGraphs):
 
     def _split(self, needs: derive.Flags) -> tuple[derive.Split, list[bool]]:
         parts = derive.split(self.body, self._flags(needs))
-        stacked = [i is None or i >= self.n_consts for i in parts.from_input]
-        return parts, stacked
+        return parts, self._stacked(parts)
 
     def _keeping(self, parts: derive.Split, stacked: list[bool]) -> Scan:
         """The loop that also stacks the residuals, but for those that only repeat a constant."""
@@ -196,7 +195,31 @@ class Scan(OfGraphs):
 
     def _linear_split(self, needs: Sequence[bool]) -> tuple[derive.Split, list[bool]]:
         parts = derive.linear_split(self.body, self._flags(needs))
-        return parts, [i is None or i >= self.n_consts for i in parts.from_input]
+        return parts, self._stacked(parts)
+
+    def _stacked(self, parts: derive.Split) -> list[bool]:
+        """Which residuals differ from step to step: those that depend on more than the constants."""
+
+        def make() -> list[bool]:
+            graph = parts.forward
+            same = set(graph.inputs[: self.n_consts])
+            for e in graph.equations:
+                if not e.prim.draws and all(o in same for o in e.operands if isinstance(o, Var)):
+                    same.update(e.outs)
+            return [v not in same for v in graph.outputs[parts.n_outputs :]]
+
+        found: list[bool] = derive.remembered(parts.forward, ("stacked residuals", self.n_consts), make)
+        return found
+
+    def _once(self, parts: derive.Split, stacked: list[bool], args: Sequence[Any]) -> list[Any]:
+        """The residuals that are the same in every step, from the constants."""
+
+        def make() -> Graph:
+            graph, kept = parts.forward, parts.forward.outputs[parts.n_outputs :]
+            once = tuple(v for v, s in zip(kept, stacked, strict=True) if not s)
+            return derive.pruned(Graph(graph.inputs[: self.n_consts], graph.equations, once))
+
+        return interpret(derive.remembered(parts.forward, ("once", self.n_consts), make), args[: self.n_consts])
 
     def linear_forward(self, needs: derive.Flags) -> tuple[Primitive, int | None]:
         if self.memory is not None:  # rather run it again with every tangent
@@ -210,7 +233,7 @@ class Scan(OfGraphs):
         needs = tuple(t is not None for t in tangents)
         parts, stacked = self._linear_split(needs)
         flags = self._flags(needs)
-        consts = [args[i] for i, s in zip(parts.from_input, stacked, strict=True) if i is not None and not s]
+        consts = self._once(parts, stacked, args)
         starts = self._parts(args)[1]
         t_k, t_c, t_x = self._parts(tangents)
         f_k, f_c, f_x = map(tuple, self._parts(flags))
@@ -258,13 +281,12 @@ class Scan(OfGraphs):
         plan = plan_for(self.length, bytes_of(types), bytes_of(carry), self.memory)
         if not plan:
             return None
-        repeated = [i for i, s in zip(parts.from_input, stacked, strict=True) if i is not None and not s]
         n_back = sum(derive.floats(self.body.out_types[: self.n_carry])) + sum(self._parts(parts.pulled)[0])
-        return Segmented(self, self._keeping(parts, stacked), self._backward(needs), repeated, n_back, plan)
+        return Segmented(self, self._keeping(parts, stacked), self._backward(needs), n_back, plan)
 
     def backward_part(self, residuals: Sequence[Any], args: Sequence[Any], cts: Any, needs: derive.Flags) -> Any:
         parts, stacked = self._split(needs)
-        consts = [args[i] for i, s in zip(parts.from_input, stacked, strict=True) if i is not None and not s]
+        consts = self._once(parts, stacked, args)
         stacks = residuals
         types_c, types_y = self.body.out_types[: self.n_carry], self.body.out_types[self.n_carry :]
         ct_carry = filled(cts[: self.n_carry], types_c)
@@ -276,7 +298,7 @@ class Scan(OfGraphs):
         segmented = self._segmented(needs)
         if segmented is not None:
             own = self._parts(args)
-            outs = segmented.sweep(own[0], residuals, own[2], [*ct_carry, *sums], ct_ys)
+            outs = segmented.sweep(own[0], consts, residuals, own[2], [*ct_carry, *sums], ct_ys)
         else:
             outs = apply(
                 Scan(self._backward(needs), self.length, len(consts), len(ct_carry) + len(sums), not self.backwards),

@@ -86,14 +86,13 @@ class Segmented:
     Attributes:
         scan: the loop itself.
         keeping: it, giving the residuals of each step too.
-        backward: the body of the backward loop; `repeated` says which constants it takes first.
+        backward: the body of the backward loop; its constants are residuals that are the same in every step.
         n_back: how many values that loop carries.
     """
 
     scan: Any
     keeping: Any
     backward: Graph
-    repeated: Sequence[int]
     n_back: int
     plan: Plan
 
@@ -140,16 +139,17 @@ class Segmented:
         return [*ends[:c], *[self._whole(y, r) for y, r in zip(ys, ends[c:], strict=True)]], [*saved, *last]
 
     def sweep(
-        self, consts: Sequence[Any], saved: Sequence[Any], xs: Sequence[Any], cts: Sequence[Any], ct_ys: Sequence[Any]
-    ) -> list[Any]:
-        """The last of what the backward loop carries, and the stacked cotangents of xs."""
-        return self._back(self.scan.length, self.plan, consts, saved, xs, cts, ct_ys)
+        self, consts: Sequence[Any], once: Sequence[Any], saved: Sequence[Any], xs: Sequence[Any],
+        cts: Sequence[Any], ct_ys: Sequence[Any],
+    ) -> list[Any]:  # fmt: skip
+        """The last of what the backward loop carries, and the stacked cotangents of xs; `once` are its constants."""
+        return self._back(self.scan.length, self.plan, [*consts, *once], saved, xs, cts, ct_ys)
 
     def _back(
         self, length: int, plan: Plan, consts: Sequence[Any], saved: Sequence[Any], xs: Sequence[Any],
         cts: Sequence[Any], ct_ys: Sequence[Any],
     ) -> list[Any]:  # fmt: skip
-        """As `sweep`, for a part of the time."""
+        """As `sweep`, for a part of the time; `consts` are those of both loops."""
         part, c = plan[0], self.scan.n_carry
         n, rest = self._cut(length, part)
         pieces = [self._pieces(x, length, part) for x in (*xs, *ct_ys)]
@@ -181,20 +181,20 @@ class Segmented:
         cts: Sequence[Any], ct_ys: Sequence[Any],
     ) -> list[Any]:  # fmt: skip
         """The sweep through a segment: it runs again from the carry at its start."""
-        c = self.scan.n_carry
+        c, n = self.scan.n_carry, self.scan.n_consts
         if plan:
             body = self.scan.body
             bare = derive.pruned(Graph(body.inputs, body.equations, body.outputs[:c]))
-            _, saved = self._forward(bare, length, plan[0], consts, carry, xs)
+            _, saved = self._forward(bare, length, plan[0], consts[:n], carry, xs)
             return self._back(length, plan, consts, saved, xs, cts, ct_ys)
-        kept = apply(replace(self.keeping, length=length, memory=None), *consts, *carry, *xs)
-        repeated = [consts[i] for i in self.repeated]
+        kept = apply(replace(self.keeping, length=length, memory=None), *consts[:n], *carry, *xs)
+        once = consts[n:]
         loop = replace(
-            self.scan, body=self.backward, length=length, n_consts=len(repeated), n_carry=self.n_back,
+            self.scan, body=self.backward, length=length, n_consts=len(once), n_carry=self.n_back,
             backwards=not self.scan.backwards, memory=None,
         )  # fmt: skip
         residuals = kept[len(self.scan.body.outputs) :]
-        return list(apply(loop, *repeated, *cts, *residuals, *ct_ys))
+        return list(apply(loop, *once, *cts, *residuals, *ct_ys))
 
 
 def _rows(x: Any, first: int, length: int) -> Any:

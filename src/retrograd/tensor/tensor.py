@@ -105,7 +105,7 @@ set_face(Tensor)
 
 
 def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor with a copy of `data`.
+    """A tensor with a copy of `data`; derivatives do not go through a copy of a tensor, through `asarray` they do.
 
     Args:
         data: numbers, nested lists, an ndarray (whose dtype is kept), a tensor. Python floats become the default float.
@@ -156,5 +156,20 @@ def _restored(array: np.ndarray, weak: bool, requires_grad: bool) -> Tensor:
 
 
 def asarray(data: Any, /, *, dtype: Any = None) -> Tensor:
-    """A tensor of `data`; as `tensor`, under the array API's name."""
-    return tensor(data, dtype=dtype)
+    """`data` as a tensor: a tensor as it is, so that derivatives go through, and anything else as `tensor` makes it.
+
+    Args:
+        data: a tensor, a parameter, or numbers as for `tensor`.
+        dtype: the dtype to convert to.
+
+    >>> import retrograd as rg
+    >>> rg.grad(lambda x: asarray(x) * 2.0)(1.0)
+    tensor(2., dtype=float64, weak)
+    """
+    if not isinstance(data, (Box, Cell)):
+        return tensor(data, dtype=dtype)
+    from retrograd.ops.arithmetic import astype
+    from retrograd.ops.inputs import face
+
+    value = face(value_of(data))
+    return value if dtype is None else astype(value, check_dtype(np.dtype(dtype)))

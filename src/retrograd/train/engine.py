@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,12 +20,23 @@ from retrograd.jit.jitted import Jitted, Shelf
 from retrograd.ops.inputs import face
 from retrograd.train.door import Rows
 from retrograd.train.forward import training
-from retrograd.train.step import make_loop
-
-if TYPE_CHECKING:
-    from retrograd.train.trainer import Trainer
+from retrograd.train.step import Step, make_loop
 
 ENGINES = ("auto", "native", "eager")
+
+
+class Trained(Protocol):
+    """What an engine has to know of a trainer, or of a run over many models."""
+
+    model: Any
+    programs: Shelf
+    losses: tuple[int, ...]
+    """The shape of a step's loss: () for one model."""
+
+    @property
+    def train_step(self) -> Step:
+        """Makes a step with the rows given, and returns the loss before it."""
+
 
 STRETCH = 0.05
 """Seconds after which a compiled loop comes back at the latest, once the first stretches have shown its speed."""
@@ -60,7 +71,7 @@ class Eager(Engine):
 
     name = "eager"
 
-    def __init__(self, trainer: Trainer, data: Rows, size: int) -> None:
+    def __init__(self, trainer: Trained, data: Rows, size: int) -> None:
         self._step, self._data, self._size = trainer.train_step, data, size
         self._order = np.zeros(0, INT)
 
@@ -78,7 +89,7 @@ class Compiled(Engine):
 
     name = "native"
 
-    def __init__(self, trainer: Trainer, data: Rows, size: int) -> None:
+    def __init__(self, trainer: Trained, data: Rows, size: int) -> None:
         self._model = trainer.model
         self._loop = _Loop(make_loop(trainer.train_step, trainer.losses), trainer.programs)
         self._none = np.zeros(trainer.losses)
@@ -142,7 +153,7 @@ def unavailable() -> str | None:
     return native.available()
 
 
-def engine_of(asked: str, trainer: Trainer, data: Rows, size: int) -> tuple[Engine, str | None]:
+def engine_of(asked: str, trainer: Trained, data: Rows, size: int) -> tuple[Engine, str | None]:
     """The engine for a run, and why it is not the native one although that would have been welcome.
 
     Raises:

@@ -24,7 +24,7 @@ from retrograd.train.history import History
 from retrograd.train.interrupt import Interrupt
 from retrograd.train.plan import is_share, plan_of
 from retrograd.train.state import put, weights_of
-from retrograd.train.step import Step
+from retrograd.train.step import Step, check_clip_norm
 from retrograd.transforms.gradients import no_grad
 from retrograd.transforms.vectorise import vmap
 
@@ -83,7 +83,7 @@ def fit_many(
     >>> x, y = np.linspace(-1, 1, 32)[:, None], np.linspace(-1, 1, 32)[:, None] * 2
     >>> many = rg.nn.stack([rg.nn.Linear(1, 1)] * 3)
     >>> rates = rg.optim.SGD(many, lr=[0.001, 0.01, 0.1])
-    >>> histories = fit_many(many, rg.nn.mse_loss, x, y, 40, optimizer=rates, progress=False)
+    >>> histories = fit_many(many, rg.nn.mse_loss, x, y, 200, optimizer=rates, progress=False)
     >>> [history["loss"][-1] < 1e-3 for history in histories]
     [False, False, True]
     """
@@ -95,8 +95,10 @@ def fit_many(
         raise RetrogradError(f"early_stopping is a number of epochs, at least 1, not {early_stopping!r}")
     if early_stopping is not None and validation is None and folds is None:
         raise RetrogradError("early stopping watches the validation loss: give validation= or folds=")
+    check_clip_norm(clip_norm)
     optimizer = Adam(many) if optimizer is None else optimizer
-    if set(optimizer.parameters or ()) != {p for p in many.parameters() if p.requires_grad}:
+    own = set(many.parameters())
+    if not {p for p in own if p.requires_grad} <= set(optimizer.parameters or ()) <= own:
         raise RetrogradError(
             "the optimizer is not one over the parameters of the stack: make it with rg.optim.Adam(many)"
         )
@@ -112,7 +114,7 @@ class _Run:
     def __init__(self, many: Stacked, loss: Loss, optimizer: Optimizer, data: Rows, clip_norm: float | None) -> None:
         self.model, self.loss, self.optimizer, self.clip_norm = many, loss, optimizer, clip_norm
         self.notes, self.engine = data.notes, ""
-        self.losses = (len(many),)  # the shape of a step's loss
+        self.losses: tuple[int, ...] = (len(many),)  # the shape of a step's loss
         self.programs = Shelf()
         self.epoch = self.step = self.steps = 0
         self.histories = [History() for _ in range(len(many))]
@@ -131,7 +133,7 @@ class _Run:
         if validation is not None and not is_share(validation):
             if not isinstance(validation, (tuple, list)) or len(validation) != 2:
                 raise DataError("validation is a share of the rows, such as 0.2, or a pair (x, y)")
-            held = admit(self.model[0], self.loss, *validation, what="validation ")
+            held = admit(self.model[0], self.loss, validation[0], validation[1], what="validation ")
         self.plan = plan_of(
             data,
             held,

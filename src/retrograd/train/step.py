@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from retrograd.config import FLOAT64, INT
+from retrograd.errors import RetrogradError
 from retrograd.ops.arithmetic import astype, isfinite, logical_and, stop_gradient
 from retrograd.ops.inputs import face
 from retrograd.optim import clip_grad_norm_
@@ -21,6 +22,7 @@ def make_step(model: Any, loss: Any, optimizer: Any, clip_norm: float | None = N
 
     It begins and ends with `zero_grad`, so that a compiled step need not read or store a gradient that nobody sees.
     """
+    check_clip_norm(clip_norm)
 
     def step(x: Any, y: Any) -> Any:
         optimizer.zero_grad()
@@ -33,6 +35,12 @@ def make_step(model: Any, loss: Any, optimizer: Any, clip_norm: float | None = N
         return value
 
     return step
+
+
+def check_clip_norm(clip_norm: float | None) -> None:
+    """Refuse a bound that is none, before anything is trained."""
+    if clip_norm is not None and not clip_norm > 0:
+        raise RetrogradError(f"clip_norm is above 0, not {clip_norm!r}")
 
 
 def make_loop(step: Step, losses: tuple[int, ...] = ()) -> Callable[..., tuple[Any, Any, Any]]:

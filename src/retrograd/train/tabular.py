@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from platform import python_version
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from retrograd.data import Prepared
 from retrograd.errors import RetrogradError
 from retrograd.ops.random import Generator
 from retrograd.train import metrics
-from retrograd.train.callbacks import Callback
+from retrograd.train.callbacks import Callback, GradientHealth
 from retrograd.train.history import History
 from retrograd.train.threads import threads_for
 from retrograd.train.trained_model import TrainedModel, digest
@@ -67,6 +69,7 @@ class Outcome:
         scores: measures on the test rows, `accuracy` or `r2` and `rmse` (in the target's unit); empty without any.
         baseline: the same measure of a model that always says the most frequent class, or the mean.
         confusion: int64 (classes, classes) on the test rows, true class by predicted one; None for regression.
+        prepared: the rows it came from.
     """
 
     model: TrainedModel
@@ -74,6 +77,7 @@ class Outcome:
     scores: dict[str, float]
     baseline: dict[str, float]
     confusion: np.ndarray | None
+    prepared: Prepared
 
 
 def network(inputs: int, outputs: int, settings: Settings, generator: Generator) -> nn.Sequential:
@@ -137,7 +141,8 @@ def train_table(
             progress=progress,
         )
         outputs = trainer.predict(x)
-    record = {"source": source, **asdict(settings), "batch_size": batch_size}
+    looks = [look for callback in callbacks if isinstance(callback, GradientHealth) for look in callback.checkups]
+    record = {"source": source, **asdict(settings), "batch_size": batch_size, "checkups": [c.to_json() for c in looks]}
     return _measured(prepared, model, outputs, history, record)
 
 
@@ -188,11 +193,16 @@ def _measured(
         task=prepared.task.name,
         target=preprocessor.target.name,
         rows={part: len(getattr(rows, part)) for part in ("train", "validation", "test")},
+        table_rows=len(prepared.x),
+        class_counts=_class_counts(prepared).tolist(),
+        columns=[asdict(column) for column in prepared.columns],
+        notes=list(prepared.notes),
+        versions=versions(),
         test=scores,
         inputs_sha256=digest(prepared.x),
         outputs_sha256=digest(outputs),
     )
-    return Outcome(TrainedModel(model, preprocessor, record, history), outputs, scores, baseline, confusion)
+    return Outcome(TrainedModel(model, preprocessor, record, history), outputs, scores, baseline, confusion, prepared)
 
 
 def scored(preprocessor: Any, outputs: np.ndarray, targets: np.ndarray) -> tuple[dict[str, float], np.ndarray | None]:
@@ -205,8 +215,19 @@ def scored(preprocessor: Any, outputs: np.ndarray, targets: np.ndarray) -> tuple
 
 def _knows_nothing(prepared: Prepared, count: int) -> np.ndarray:
     """Outputs of the training rows' most frequent class, or of their mean, which is 0 once standardised."""
+    if not prepared.preprocessor.classes:
+        return np.zeros((count, 1))
+    return np.tile(_class_counts(prepared).astype(np.float64), (count, 1))
+
+
+def _class_counts(prepared: Prepared) -> np.ndarray:
+    """How many training rows each class has: int64 (classes,), empty for regression."""
     classes = len(prepared.preprocessor.classes)
     if not classes:
-        return np.zeros((count, 1))
-    shares = np.bincount(prepared.y[prepared.rows.train], minlength=classes)
-    return np.tile(shares.astype(np.float64), (count, 1))
+        return np.zeros(0, dtype=np.int64)
+    return np.bincount(prepared.y[prepared.rows.train], minlength=classes)
+
+
+def versions() -> dict[str, str]:
+    """What computes here: `python`, `numpy`, `retrograd`."""
+    return {"python": python_version(), "numpy": np.__version__, "retrograd": version("retrograd")}

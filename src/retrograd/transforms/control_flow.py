@@ -13,22 +13,24 @@ from typing import Any
 import numpy as np
 
 from retrograd.config import INT, debugging
+from retrograd.core.dispatch import apply
 from retrograd.core.tree import Structure, flatten, unflatten
 from retrograd.core.types import ArrayType, type_of
 from retrograd.errors import CellError, RetrogradError, ShapeError, TracingError
 from retrograd.graph.ir import Literal
-from retrograd.graph.trace import Traced
+from retrograd.graph.trace import Traced, trace_pure
 from retrograd.ops import arithmetic as a
 from retrograd.ops.indexing import getitem
 from retrograd.ops.inputs import array_of, converted, face, is_weak
 from retrograd.ops.shaping import arange, stack
 from retrograd.primitives.loops import Scan, While
-from retrograd.transforms.arguments import flat_arrays, holds, in_order, name_of, users_of
+from retrograd.transforms.arguments import face_like, flat_arrays, holds, in_order, name_of, users_of
 from retrograd.transforms.branches import cond
 from retrograd.transforms.captures import (
     CONSTANT,
     LoopBody,
     apply_traced,
+    as_operands,
     rearranged,
     run_loop,
     tape_state,
@@ -196,12 +198,16 @@ def fori_loop(
     >>> fori_loop(0, 4, lambda i, total: total + i, 0)
     tensor(6)
     """
+    _check_memory(memory)
+    static = isinstance(lower, (int, np.integer)) and isinstance(upper, (int, np.integer))
+    if memory is not None and not static:
+        raise RetrogradError("fori_loop: memory= bounds a reverse sweep, which needs Python integers as bounds")
     if debugging():
         carry = _as_tensors(init)
         for i in range(int(lower), int(upper)):
             carry = body(face(np.asarray(i, INT)), carry)
-        return carry
-    if isinstance(lower, (int, np.integer)) and isinstance(upper, (int, np.integer)):
+        return carry if static else _forward_only(carry)
+    if static:
         indices = arange(max(int(upper) - int(lower), 0)) + int(lower)
         return scan(_Step(body), init, indices, memory=memory)[0]
 
@@ -245,7 +251,7 @@ def while_loop(
         carry, done = _as_tensors(init), 0
         while condition(carry) and (max_iterations is None or done < max_iterations):
             carry, done = body(carry), done + 1
-        return carry
+        return carry if max_iterations is not None else _forward_only(carry)
     if max_iterations is not None:
         return _bounded_while(condition, body, init, max_iterations)
     carry, structure = flat_arrays(init, "the carry of while_loop")
@@ -264,6 +270,18 @@ def while_loop(
     _check_condition(test)
     outs = _run_while(test, traced, carry)
     return unflatten(structure, [face(o) for o in outs])
+
+
+def _forward_only(tree: Any) -> Any:
+    """What a loop in Python leaves, through which reverse mode goes no more than through the loop as it is traced.
+
+    It passes a while loop that does not run, which says so if it comes to that.
+    """
+    values, structure = flat_arrays(tree, "the carry of while_loop")
+    types = [type_of(v).strong() for v in values]
+    prim = While(trace_pure(lambda *_: [False], types, "no"), trace_pure(lambda *xs: xs, types, "as it is"), 0, 0)
+    outs = apply(prim, *as_operands(values))
+    return unflatten(structure, [face_like(o, v) for o, v in zip(outs, values, strict=True)])
 
 
 def _check_condition(test: Traced) -> None:

@@ -8,9 +8,7 @@ from typing import Any
 
 from retrograd.config import debug_mode
 from retrograd.core.box import Box
-from retrograd.core.dispatch import Evaluate, current, for_derivative, interpreter, keep_line
-from retrograd.core.source import at_line
-from retrograd.errors import RetrogradError
+from retrograd.core.dispatch import Evaluate, at_own_line, current, interpreter, keep_line
 
 
 class Lined(Evaluate):
@@ -24,18 +22,7 @@ class Lined(Evaluate):
 
     def sweeping(self, rule: Any, outputs: Sequence[Any] = ()) -> Any:
         """`rule`, whose errors name the line of the operation that they are about."""
-
-        def at_its_line(node: Any, cotangent: Any) -> Any:
-            line = for_derivative(node)
-            try:
-                with at_line(line):
-                    return rule(node, cotangent)
-            except RetrogradError as error:
-                if line is not None:
-                    error.add_note(f"In the derivative of {line.derivative}, computed at {line}")
-                raise
-
-        return at_its_line
+        return at_own_line(rule)
 
 
 @contextmanager

@@ -176,7 +176,7 @@ def name_of_array(array: np.ndarray) -> str:
             for name, value in list(frame.f_locals.items()):
                 if not name.startswith("_") and _holds(value, array):
                     return name
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return ""
 
 

@@ -32,9 +32,9 @@ def _value(f: Finding, i: int) -> Any:
 def _log(f: Finding) -> str:
     x = _value(f, 0)
     if x is not None and x < 0:
-        return "log of a negative number is NaN: find out why it is negative, or clip it: rg.log(rg.clip(x, min=1e-12))"
+        return "log of a negative number is NaN: find out why it is negative, or clip it, rg.log(rg.clip(x, 1e-12))"
     return (
-        "log of 0 is -inf: in a loss, give the raw scores to rg.nn.cross_entropy (or use rg.log_softmax) instead of the "
+        "log of 0 is -inf: in a loss, give the raw scores to rg.nn.cross_entropy (or use rg.log_softmax), not the "
         "log of a probability; elsewhere rg.log(rg.clip(x, min=1e-12)), or rg.log1p(x) for log(1 + x)"
     )
 
@@ -57,8 +57,8 @@ def _divide(f: Finding) -> str:
         what = "0 / 0 is NaN" if x == 0 else "division by 0"
         return (
             f"{what}: add a small number to the denominator, or replace zeros before dividing: "
-            "rg.where(y == 0, 0.0, x / rg.where(y == 0, 1.0, y)). A mean or a variance divides by a number of elements: "
-            "are there enough?"
+            "rg.where(y == 0, 0.0, x / rg.where(y == 0, 1.0, y)). A mean or a variance divides by a count: "
+            "are there enough elements?"
         )
     return f"the quotient is beyond {_largest(f)}: the denominator is too small; add a small number to it"
 
@@ -105,7 +105,7 @@ def _overflow(f: Finding) -> str:
     name, size = max(held, key=lambda p: p[1], default=("x", 0.0))
     if f.operation in ("affine", "matmul", "layer_norm") and size > GROWN:
         return (
-            f"overflow: {name} has grown to {size:.3g}. The learning rate is too large, or gradients explode: lower it, "
+            f"overflow: {name} has grown to {size:.3g}. The learning rate is too large or gradients explode: lower it, "
             "clip gradients, or bring the inputs to a common scale"
         )
     if size > GROWN:
@@ -141,13 +141,14 @@ _FORWARD: dict[str, Remedy] = {
 
 
 def _of_derivative(f: Finding) -> str:
+    known = _DERIVATIVE.get(f.operation)
     if any(f.element(g) == 0 for name, g in f.given if name != "its result"):
         return (
             "what came in is 0 there, and 0 times an infinite slope is NaN. If a where() behind it throws this element "
             "away, its derivative is taken all the same: use rg.piecewise, or give the operation a harmless argument "
-            "where it is not wanted, rg.where(ok, f(rg.where(ok, x, 1.0)), other)"
+            "where it is not wanted, rg.where(ok, f(rg.where(ok, x, 1.0)), other). Otherwise: "
+            f"{known or 'see why the slope is infinite there'}"
         )
-    known = _DERIVATIVE.get(f.operation)
     if known is not None:
         return known
     if any(a.size and not np.isfinite(a).all() for _, a in f.args):
@@ -162,7 +163,7 @@ _DERIVATIVE = {
     "sqrt": "sqrt has an infinite slope at 0: add a small number inside, rg.sqrt(x + 1e-12); for a norm "
     "rg.sqrt(rg.sum(x**2) + 1e-12)",
     "rsqrt": "rsqrt has an infinite slope near 0: add a small number inside, rg.rsqrt(x + 1e-6)",
-    "power": "a power with a small or fractional exponent has an infinite derivative (first, or a later one) at 0: add a "
+    "power": "a power with a small or fractional exponent has an infinite derivative (first or later) at 0: add a "
     "small number to the base, rg.power(x + 1e-12, y)",
     "log": "the slope of log, 1 / x, is infinite near 0: rg.log(x + 1e-12), or rg.log(rg.clip(x, min=1e-12))",
     "log1p": "the slope of log1p, 1 / (1 + x), is infinite near -1: rg.log1p(rg.clip(x, min=-1 + 1e-7))",

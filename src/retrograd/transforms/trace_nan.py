@@ -103,7 +103,7 @@ class Watching(Lined):
         for out in outs:
             self._remember(out, Origin("", error))
 
-    # Where values that are not finite came in ---------------------------------------------------------------------------
+    # Where values that are not finite came in -------------------------------------------------------------------------
 
     def _inherit(self, prim: Primitive, operands: Sequence[tuple[str, np.ndarray]], outs: Sequence[np.ndarray]) -> None:
         if not any(self._bad(o).any() for o in outs):
@@ -127,7 +127,7 @@ class Watching(Lined):
         where = f" (first at {first})" if first else ""
         return Origin(
             f"{own or f'operand {name}'} held {int(np.count_nonzero(bad))} of {array.size} values that are not finite"
-            f"{where} before {prim.name} first used it{f' at {line}' if line else ''}: it was given so, not computed here"
+            f"{where} before {prim.name} first used it{f' at {line}' if line else ''}: given so, not computed here"
         )
 
     def _remember(self, array: np.ndarray, origin: Origin) -> None:
@@ -270,7 +270,9 @@ class Watching(Lined):
         for o in found:
             bad = self._bad(o)
             if bad.any():
-                self._found(Finding(line.derivative, line.phase, line, args, given, o, bad, True, _MADE[line.phase]), found)
+                self._found(
+                    Finding(line.derivative, line.phase, line, args, given, o, bad, True, _MADE[line.phase]), found
+                )
 
     # Cells ------------------------------------------------------------------------------------------------------------
 
@@ -319,7 +321,7 @@ class _Region:
 def _regions(graph: Graph) -> dict[int, _Region]:
     found = graph.derived.get("regions")
     if found is not None:
-        return found  # type: ignore[no-any-return]
+        return found
     regions: dict[int, _Region] = {}
     maker: dict[Var, int] = {}
     for e in graph.equations:
@@ -390,4 +392,3 @@ def trace_nan(*, infinities: bool = True) -> Iterator[None]:
         )
     with interpreter(Watching(active.recording, infinities)):
         yield
-

@@ -124,13 +124,13 @@ def test_a_trained_regression_with_an_activation_of_several_steps(capsys, models
 
 def test_the_explained_outputs_are_the_models(models):
     from retrograd import data
-    from retrograd.cli.explain import _of_model
+    from retrograd.cli.networks import named
     from retrograd.explain.network import explain_network
     from retrograd.train.trained_model import TrainedModel
 
     for name in ("iris", "diabetes"):
         trained = TrainedModel.load(models / name)
-        network = _of_model(str(models / name), None, 7)
+        network, _ = named(str(models / name), None, 7)
         outputs = trained.outputs(trained.preprocessor.transform(data.load(name).frame.iloc[[7]]))[0]
         found = explain_network(network, check=False).worked.nets[-1].array
         assert found == pytest.approx(outputs, rel=1e-5, abs=1e-6)
@@ -145,3 +145,27 @@ def test_mistakes_with_models(capsys, models, tmp_path):
     table = tmp_path / "table.csv"
     np.savetxt(table, np.ones((3, 4)), delimiter=",", header="a,b,c,d", comments="")
     assert refused(capsys, folder, "--data", str(table))
+
+
+def test_a_page(capsys, folder):
+    assert "Wrote out.html" in shown(capsys, "mazur", "--html", "out.html", "--rounds", "5")
+    text = (folder / "out.html").read_text(encoding="utf-8")
+    assert text.startswith("<!DOCTYPE html>") and "retrograd play mazur" in text
+    assert "Wrote out.html" in shown(capsys, "xor", "--row", "2", "--weight", "w5", "--html", "out.html")
+    assert '"row":2' in (folder / "out.html").read_text(encoding="utf-8")
+
+
+def test_pages_that_cannot_be_written(capsys, folder):
+    record = {
+        "inputs": [0.5], "targets": [1.0], "loss": "half squared error",
+        "layers": [{"weights": [[0.1]], "bias": 0.3, "activation": "tanh"}],
+    }  # fmt: skip
+    (folder / "net.json").write_text(json.dumps(record))
+    assert "is a folder" in refused(capsys, "mazur", "--html", ".")
+    assert "there is no folder 'none'" in refused(capsys, "mazur", "--html", "none/out.html")
+    assert "is the network itself" in refused(capsys, "net.json", "--html", "./net.json")
+    assert "--update sequential is for the text" in refused(
+        capsys, "mazur", "--html", "o.html", "--update", "sequential"
+    )
+    assert "there is no weight 'w9'" in refused(capsys, "mazur", "--html", "o.html", "--weight", "w9", "--rounds", "1")
+    assert sorted(p.name for p in folder.iterdir()) == ["net.json"]

@@ -2,16 +2,12 @@
 
 import numpy as np
 
-from retrograd.cli.report import counted, matrix_lines, score_line
+from retrograd.cli.report import matrix_lines, score_line
 
 
 def test_scores():
     assert score_line({"accuracy": 0.98765}, "y") == "accuracy 98.77%"
     assert score_line({"r2": 0.46196, "rmse": 54.1234}, "price") == "R2 0.4620, RMSE 54.12 in the unit of 'price'"
-
-
-def test_counts():
-    assert [counted(n, "row") for n in (0, 1, 1797)] == ["0 rows", "1 row", "1,797 rows"]
 
 
 def test_a_matrix_is_aligned_and_zeros_are_dots():
@@ -38,3 +34,8 @@ def test_of_many_classes_the_largest_confusions_are_shown():
 
 def test_line_breaks_in_names_do_no_harm():
     assert matrix_lines(["a\nb", "c"], np.eye(2, dtype=int))[2] == "  a b    1 ."
+
+
+def test_labels_do_nothing_to_a_terminal():
+    lines = matrix_lines(["\x1b[31mred", "b\nc"], np.array([[1, 0], [0, 1]]))
+    assert "\x1b" not in "".join(lines) and any("?[31mred" in line for line in lines)

@@ -106,9 +106,7 @@ def test_categories_are_one_hot_in_sorted_order():
     assert encoder.input_names == ("x=a", "x=b")
     inputs, notes = encoded(encoder, ["b", " a", ""])
     assert inputs == [[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]
-    assert notes == [
-        "Column 'x': 1 missing cell, of which training had none, taken for none of the categories."
-    ]
+    assert notes == ["Column 'x': 1 missing cell, of which training had none, taken for none of the categories."]
 
 
 def test_missing_categories_are_a_level_of_their_own():

@@ -87,7 +87,8 @@ def test_numbers_that_count_the_rows(values):
 
 
 @pytest.mark.parametrize(
-    "values", [["1990", "1991", "1992"], ["2", "1", "3"], ["1", "2", "4"], ["5", "4", "3"], ["1", "2", ""], ["0.1", "1.1"]]
+    "values",
+    [["1990", "1991", "1992"], ["2", "1", "3"], ["1", "2", "4"], ["5", "4", "3"], ["1", "2", ""], ["0.1", "1.1"]],
 )
 def test_numbers_that_do_not_count_the_rows(values):
     assert kind(values) == "numeric"
@@ -104,7 +105,13 @@ def test_words_of_truth_are_pairs(values, expected):
 
 @pytest.mark.parametrize(
     "values, writing",
-    [(["12", "1,234", ""], "."), (["12%", "3%"], ".%"), (["3,14", "2,72"], ","), (["$5", "$6"], ".$"), (["1.234,5", "-"], ",")],
+    [
+        (["12", "1,234", ""], "."),
+        (["12%", "3%"], ".%"),
+        (["3,14", "2,72"], ","),
+        (["$5", "$6"], ".$"),
+        (["1.234,5", "-"], ","),
+    ],
 )
 def test_numbers_as_people_write_them(values, writing):
     found = judged(values)

@@ -64,7 +64,9 @@ def test_what_leaves_no_doubt(texts, mark):
 
 
 def test_decoration_and_groups():
-    assert [is_decorated(text) for text in ("1,234", "12%", "3,14", "9.99 €", "12", "a,b", "1,2,3,4", "")] == [True] * 4 + [False] * 4
+    assert [is_decorated(text) for text in ("1,234", "12%", "3,14", "9.99 €", "12", "a,b", "1,2,3,4", "")] == [
+        True
+    ] * 4 + [False] * 4
     assert looks_grouped(["12.500", "999", "1.000.000"])
     assert not looks_grouped(["12.500", "1.5"])
     assert not looks_grouped(["12", "999"])

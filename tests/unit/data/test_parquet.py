@@ -33,9 +33,11 @@ def refused(path, **options):
 
 def everything(rows=60):
     draw = np.random.RandomState(0)
-    days = [dt.datetime(2020, 1, 1) + dt.timedelta(hours=31 * place) for place in range(rows)]
+    days = [dt.datetime.fromisoformat("2020-01-01") + dt.timedelta(hours=31 * place) for place in range(rows)]
     return {
-        "count": pa.array([None if place == 3 else int(n) for place, n in enumerate(draw.permutation(1000)[:rows])], pa.int64()),
+        "count": pa.array(
+            [None if place == 3 else int(n) for place, n in enumerate(draw.permutation(1000)[:rows])], pa.int64()
+        ),
         "small": pa.array(draw.normal(size=rows).astype(np.float32)),
         "price": pa.array([decimal.Decimal(int(n)) / 100 for n in draw.permutation(10000)[:rows]], pa.decimal128(9, 2)),
         "flag": pa.array([None if place == 5 else bool(place % 3) for place in range(rows)]),
@@ -86,7 +88,10 @@ def test_a_saved_index_is_left_out_and_said(file, tmp_path):
     "column, says",
     [
         (pa.array([[1], [2]]), "column 'a' of 'x.parquet' holds list<"),
-        (pa.array([{"b": 1}, {"b": 2}]), "several values in a cell: give each a column of its own, or leave it out with --drop a"),
+        (
+            pa.array([{"b": 1}, {"b": 2}]),
+            "several values in a cell: give each a column of its own, or leave it out with --drop a",
+        ),
         (pa.array([b"x", b"y"]), "holds binary, which are bytes, not text"),
         (pa.array([1, 2], pa.duration("s")), "lengths of time: write them as numbers, such as seconds"),
     ],
@@ -106,7 +111,9 @@ def test_names_of_columns(file):
 
 def test_damaged_files(file, tmp_path):
     content = file(everything()).read_bytes()
-    for place, damaged in enumerate((content[: len(content) // 2], b"PAR1", content[:4] + content[-8:], b"PAR1" + content[::-1])):
+    for place, damaged in enumerate(
+        (content[: len(content) // 2], b"PAR1", content[:4] + content[-8:], b"PAR1" + content[::-1])
+    ):
         (tmp_path / f"{place}.parquet").write_bytes(damaged)
         assert "is a damaged Parquet file: " in refused(tmp_path / f"{place}.parquet")
     assert "which names its columns: leave out --no-header" in refused(file(everything()), header=False)

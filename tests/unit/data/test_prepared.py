@@ -118,7 +118,9 @@ def test_what_was_made_of_columns_is_a_record():
 
 
 def test_options_reach_their_columns():
-    frame = pd.DataFrame({"n": range(1, 41), "zip": [10115, 80331] * 20, "when": ["1/2/2020", "2/3/2020"] * 20, "y": [0, 1] * 20})
+    frame = pd.DataFrame(
+        {"n": range(1, 41), "zip": [10115, 80331] * 20, "when": ["1/2/2020", "2/3/2020"] * 20, "y": [0, 1] * 20}
+    )
     table = load(frame, "y")
     with pytest.raises(DataError, match="column 'when' holds dates that may begin with the day or the month"):
         prepare(table)
@@ -129,7 +131,10 @@ def test_options_reach_their_columns():
         prepare(table, keep=["m"])
     with pytest.raises(DataError, match="--category 'y': that is the target"):
         prepare(table, categories=["y"])
-    with pytest.raises(DataError, match="there is nothing to learn from, as 'n' counts the rows from 1: take one all the same with --keep n"):
+    with pytest.raises(
+        DataError,
+        match="there is nothing to learn from, as 'n' counts the rows from 1: take one all the same with --keep n",
+    ):
         prepare(load(frame[["n", "y"]], "y"))
 
 
@@ -143,7 +148,10 @@ def test_options_reach_their_place():
     "text, says",
     [
         ("a,y\n" + "1,p\n" * 9, "target 'y' is 'p' in every row"),
-        ("a,y\n" + "1,p\n1,q\n" * 9, "there is nothing to learn from, as 'a' is the same in all training rows: add a column that varies"),
+        (
+            "a,y\n" + "1,p\n1,q\n" * 9,
+            "there is nothing to learn from, as 'a' is the same in all training rows: add a column that varies",
+        ),
         (
             "a,y\n1,p\n2,q\n",
             "target 'y' has classes with too few rows for training, validation and test (one each): 'p' (1",

@@ -145,7 +145,12 @@ def test_tables_that_do_not_fit(change, says):
         (people(), labels()[:3], None, "6 rows of features, but 3 targets"),
         (people()[[]], labels(), None, "there is no column to predict from"),
         (people(), labels(), [], "there is no training row to fit to"),
-        (people()[["planet"]], labels(), None, "there is nothing to learn from, as 'planet' is the same in all training rows: add a column that varies"),
+        (
+            people()[["planet"]],
+            labels(),
+            None,
+            "there is nothing to learn from, as 'planet' is the same in all training rows: add a column that varies",
+        ),
         (
             people().assign(id=[1, 2, 3, 4, 5, np.inf], when=["2020-01-01"] * 5 + ["10:30"]),
             labels(),
@@ -176,7 +181,10 @@ def damaged(change):
         (damaged(lambda s: s.update(columns=[])), "it lists no columns"),
         (damaged(lambda s: s.update(columns=3)), "it lists no columns"),
         (damaged(lambda s: s["columns"].append(s["columns"][0])), "it lists a column twice"),
-        (damaged(lambda s: s["columns"].append("age")), "'age' is none of numeric, boolean, categorical, date, dropped"),
+        (
+            damaged(lambda s: s["columns"].append("age")),
+            "'age' is none of numeric, boolean, categorical, date, dropped",
+        ),
         (damaged(lambda s: s["columns"][0].update(kind="dates")), "is none of numeric"),
         (damaged(lambda s: s["columns"][0].update(writing="x")), "writing of"),
         (damaged(lambda s: s["columns"][3].update(reason="mood")), "reason of"),

@@ -80,7 +80,12 @@ def test_the_task_as_asked_for():
         (["2020-01-01", "2021-01-01"], None, object, "target 'y' holds dates or times ('2020-01-01' in row 1)"),
         (["2020-01-01", "2021-01-01"], None, "datetime64[ns]", "target 'y' holds dates or times"),
         (["20200131", "20200201", "20200202"], None, object, "target 'y' holds dates or times ('20200131' in row 1)"),
-        ([f"{i}%" for i in range(50)] + ["3"], None, object, "target 'y' writes its numbers in more than one way ('0%'"),
+        (
+            [f"{i}%" for i in range(50)] + ["3"],
+            None,
+            object,
+            "target 'y' writes its numbers in more than one way ('0%'",
+        ),
         (["1e999%", "2%"], "regression", object, "target 'y' is beyond float64 in row 1 ('1e999%')"),
         ([*map(str, range(50)), "x"], None, object, "target 'y' holds numbers except in 1 row ('x' in row 51)"),
         (

@@ -99,7 +99,7 @@ def test_a_wrong_derivative_is_seen():
 @pytest.mark.parametrize("form", ["html", "svg", "b_diagram"])
 def test_names_are_escaped(form):
     e = rg.explain(lambda d: d[NASTY] * d[NASTY], {NASTY: 2.0})
-    text = getattr(e, form)()
+    text = e.b_diagram().html() if form == "b_diagram" else getattr(e, form)()
     read = Reader(text)
     assert "<script" not in text and NASTY in " ".join(read.words)
 
@@ -123,7 +123,9 @@ def test_many_on_one_page_do_not_clash():
     for style in re.findall(r"<style>(.*?)</style>", e.html() + rg.graph(loss, 1.0, 2.0).html(), re.DOTALL):
         plain = re.sub(r"@media[^{]*\{((?:[^{}]*\{[^{}]*\})*)\s*\}", r"\1", style)
         for selector in re.findall(r"([^{}]+)\{", plain):
-            assert all(s.strip().startswith((".rg-explanation", ".rg-picture", ".rg-drawing")) for s in selector.split(","))
+            assert all(
+                s.strip().startswith((".rg-explanation", ".rg-picture", ".rg-drawing")) for s in selector.split(",")
+            )
 
 
 def test_a_long_program_is_cut_short():

@@ -194,13 +194,16 @@ def test_a_long_program_is_cut_short_unless_all_is_asked_for():
 
 def test_networks_of_any_names():
     layers = [
-        {"weights": [[{"value": 0.1, "name": "q1q"}, -0.2]], "biases": [0.3], "neurons": ["exp"], "activation": "softplus"},
+        {
+            "weights": [[{"value": 0.1, "name": "q1q"}, -0.2]],
+            "biases": [0.3],
+            "neurons": ["exp"],
+            "activation": "softplus",
+        },
         {"weights": [[0.4]], "biases": [0.5], "activation": "linear"},
     ]
     content = {"inputs": [0.5, -0.25], "targets": [1.0], "loss": "half squared error", "learning_rate": 0.1}
-    net = replaced(
-        network_from({**content, "layers": layers}, "net.json"), input_names=("sepal length (cm)", NASTY)
-    )
+    net = replaced(network_from({**content, "layers": layers}, "net.json"), input_names=("sepal length (cm)", NASTY))
     e = explain_network(net)
     for document in (e.latex(), e.markdown()):
         check_document(document)
@@ -228,3 +231,91 @@ def test_samples_of_the_laws_are_used_here_too():
             continue
         case = next(iter(cases_of(prim)))
         compiles(formula(prim, [Latex.of(np.asarray(a).reshape(-1)[0]) for a in case.args]).text)
+
+
+POINTWISE = [
+    p for cls in catalogue().values() for p in cls.instances() if isinstance(p, Pointwise) and p.differentiable
+]
+
+
+@pytest.mark.parametrize("prim", POINTWISE, ids=repr)
+def test_the_vocabulary_says_what_the_text_says(prim):
+    """The derivative by the vocabulary in LaTeX, and the one in text read by Python's own parser: one expression."""
+    names = [Latex(name(n)) for n in prim.argument_names]
+    known = {"v": Latex("v"), "out": Latex(name("out"))}
+    for i, written in enumerate(prim.local_derivatives()):
+        found = local_factor(prim, i, names, Latex(name("out")), Latex("v"))
+        wanted = "0" if written is None else expression(written.text, known).text
+        assert found.text == wanted
+
+
+MEANINGS = {
+    "ln": np.log, "sin": np.sin, "cos": np.cos, "tanh": np.tanh, "sigma": lambda x: 1 / (1 + np.exp(-x)), "max": max,
+    "min": min, "sqrt": np.sqrt, "exp": np.exp, "abs": abs, "sign": np.sign,
+    "cases": lambda *rows: next(y for y, holds in rows if holds),
+}  # fmt: skip
+SIGNS = {r"\left|": "abs(", r"\right|": ")", r"\left": "", r"\right": "", r"\cdot": "*", r"\times": "*", "=": "=="}
+
+
+def group(latex, start):
+    """What stands between the brace at `start` and its partner, and where it ends."""
+    depth = 0
+    for i in range(start, len(latex)):
+        depth += (latex[i] == "{") - (latex[i] == "}")
+        if not depth:
+            return latex[start + 1 : i], i + 1
+    raise AssertionError(latex)
+
+
+def python(latex):
+    """A formula of numbers as Python, by rules of its own."""
+    out, i = "", 0
+    while i < len(latex):
+        rest = latex[i:]
+        if rest.startswith(r"\begin{cases}"):
+            body, after = rest.removeprefix(r"\begin{cases}").split(r"\end{cases}", 1)
+            rows = [row.split("&") for row in body.split(r"\\")]
+            rows = [(y, c.replace(r"\text{otherwise}", "True").replace(r"\text{if }", "")) for y, c in rows]
+            out += "cases(" + ",".join(f"(({python(y)}),({python(c)}))" for y, c in rows) + ")"
+            i = len(latex) - len(after)
+        elif rest.startswith(r"\frac{"):
+            above, i = group(latex, i + 5)
+            below, i = group(latex, i)
+            out += f"(({python(above)})/({python(below)}))"
+        elif found := re.match(r"(e\^|\^|\\sqrt|\\operatorname)\{", rest):
+            inner, i = group(latex, i + found.end() - 1)
+            before = {"e^": "exp", "^": "**", r"\sqrt": "sqrt"}.get(found[1])
+            out += inner if before is None else f"{before}({python(inner)})"
+        elif sign := next((s for s in SIGNS if rest.startswith(s)), None):
+            out, i = out + SIGNS[sign], i + len(sign)
+        else:
+            out, i = out + latex[i].replace("\\", ""), i + 1
+    return out
+
+
+def value_of(latex):
+    """What a formula of numbers comes to."""
+    return eval(python(latex), MEANINGS)  # noqa: S307 - our own numbers
+
+
+@pytest.mark.parametrize(
+    "f, at",
+    [
+        (lambda a, b: (a + b) * (a - b) ** 2 - a * b, (-4.0, 2.0)),
+        (lambda a, b: rg.sigmoid(a) * rg.tanh(b) + rg.exp(-(a * a)), (-0.4, 0.2)),
+        (lambda a, b: rg.relu(a) - rg.relu(-b) + rg.absolute(a - b), (-0.4, 0.2)),
+        (lambda a, b: rg.log(b) / rg.sqrt(b) - b**-2 + rg.maximum(a, b), (-0.4, 0.2)),
+        (lambda a, b: rg.softplus(a) * 1e-9 + rg.sin(b) * rg.cos(a), (-0.4, 0.2)),
+        (lambda a, b: rg.sum(np.array([[1.0, -2.0], [0.5, 3.0]]) @ rg.stack([a, b])), (-0.4, 0.2)),
+    ],
+)
+def test_every_printed_equation_holds(f, at):
+    rows = [r for r in outline(rg.explain(f, *at), 16, None) if isinstance(r, Row) and len(r.parts) >= 2]
+    checked = 0
+    for row in rows:
+        numbers, value = row.parts[-2:]
+        if re.search(r"\\mathit|\\text\{[^io]|\\left\[|[a-df-z]_|\\partial|\\sum", numbers) or "bmatrix" in value:
+            continue
+        assert value_of(numbers) == pytest.approx(value_of(value), rel=1e-12, abs=1e-12), row
+        checked += 1
+    assert checked >= 8

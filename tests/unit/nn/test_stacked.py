@@ -55,7 +55,9 @@ def network(seed, p=0.5):
 
 def embedded(seed):
     g = rg.random.Generator(seed)
-    return nn.Sequential(nn.Embedding(2, 3, generator=g, dtype="float64"), nn.Linear(3, 2, generator=g, dtype="float64"))
+    return nn.Sequential(
+        nn.Embedding(2, 3, generator=g, dtype="float64"), nn.Linear(3, 2, generator=g, dtype="float64")
+    )
 
 
 MAKERS = {"network": (network, X), "running": (Running, X), "tied": (Tied, X), "embedded": (embedded, LABELS)}

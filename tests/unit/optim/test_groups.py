@@ -15,6 +15,8 @@ MAKERS = {
     "sgd": lambda p, lr: optim.SGD(p, lr=lr, weight_decay=0.05),
     "momentum": lambda p, lr: optim.SGD(p, lr=lr, momentum=0.9, dampening=0.2, weight_decay=0.05),
     "decoupled": lambda p, lr: optim.SGD(p, lr=lr, momentum=0.9, weight_decay=0.05, decoupled_weight_decay=True),
+    "adagrad": lambda p, lr: optim.Adagrad(p, lr=lr, lr_decay=0.1),
+    "rmsprop": lambda p, lr: optim.RMSprop(p, lr=lr, momentum=0.5, centered=True),
     "adam": lambda p, lr: optim.Adam(p, lr=lr, weight_decay=0.05, amsgrad=True),
     "adamw": lambda p, lr: optim.AdamW(p, lr=lr, weight_decay=0.05),
 }
@@ -74,7 +76,9 @@ def test_each_group_has_settings_of_its_own(way):
         for part in reference:
             part.step()
     assert_same(model.state_dict(), first.state_dict(), 1e-15)
-    assert not np.allclose(train(second, optim.SGD(second, lr=0.1, momentum=0.5), 3)["0.weight"], model[0].weight.numpy())
+    assert not np.allclose(
+        train(second, optim.SGD(second, lr=0.1, momentum=0.5), 3)["0.weight"], model[0].weight.numpy()
+    )
 
 
 def test_a_group_is_a_dict_of_settings():
@@ -301,5 +305,7 @@ def test_numbers_that_are_not_one_a_model_are_refused():
             make()
     pure = optim.SGD(lr=[0.1, 0.2])
     params = {"w": rg.ones((3, 2))}
-    with pytest.raises(RetrogradError, match=r"SGD: 2 numbers are for as many models, but a parameter has shape \(3, 2\)"):
+    with pytest.raises(
+        RetrogradError, match=r"SGD: 2 numbers are for as many models, but a parameter has shape \(3, 2\)"
+    ):
         pure.update(params, pure.init(params), params)

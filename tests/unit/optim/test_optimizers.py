@@ -16,6 +16,8 @@ MAKERS = {
     "adam": lambda *p: optim.Adam(*p, lr=0.01),
     "decayed adam": lambda *p: optim.Adam(*p, lr=0.01, weight_decay=0.1, betas=(0.8, 0.95)),
     "scheduled": lambda *p: optim.Adam(*p, lr=lambda step: 0.1 * 0.9**step),
+    "adagrad": lambda *p: optim.Adagrad(*p, lr=0.1, lr_decay=0.1, weight_decay=0.1),
+    "rmsprop": lambda *p: optim.RMSprop(*p, lr=0.01, alpha=0.9, momentum=0.5, centered=True, weight_decay=0.1),
     "adamw": lambda *p: optim.AdamW(*p, lr=0.01, weight_decay=0.1),
     "amsgrad": lambda *p: optim.Adam(*p, lr=0.1, betas=(0.5, 0.5), amsgrad=True),
     "decoupled": lambda *p: optim.SGD(*p, lr=0.1, momentum=0.9, weight_decay=0.1, decoupled_weight_decay=True),

@@ -60,7 +60,9 @@ def test_the_same_rates_eagerly_compiled_and_in_a_loop(name):
 
 
 def test_by_hand():
-    np.testing.assert_allclose(rates(SCHEDULES["piecewise_constant"], 7), [0.5, 0.5, 0.1, 0.1, 0.1, 0.3, 0.3], rtol=1e-15)
+    np.testing.assert_allclose(
+        rates(SCHEDULES["piecewise_constant"], 7), [0.5, 0.5, 0.1, 0.1, 0.1, 0.3, 0.3], rtol=1e-15
+    )
     np.testing.assert_allclose(
         rates(SCHEDULES["inverse_sqrt"], 6), [0.125, 0.25, 0.375, 0.5, 0.5 * math.sqrt(0.8), 0.5 * math.sqrt(4 / 6)]
     )
@@ -108,7 +110,9 @@ def test_the_history_has_the_rate_of_the_last_step_of_each_epoch(tmp_path):
         np.testing.assert_allclose(history["lr"], expected, rtol=1e-12)
     trainer("eager").fit(X, Y, 3, batch_size=8, directory=tmp_path, progress=False)
     again = trainer("eager").resume(tmp_path)
-    assert again.fit(X, Y, 6, batch_size=8, progress=False) == trainer("eager").fit(X, Y, 6, batch_size=8, progress=False)
+    assert again.fit(X, Y, 6, batch_size=8, progress=False) == trainer("eager").fit(
+        X, Y, 6, batch_size=8, progress=False
+    )
     assert "lr" not in trainer(lr=0.1).fit(X, Y, 1, progress=False)
 
 

@@ -143,6 +143,18 @@ def test_when_all_have_ended_the_run_ends():
     assert all(h.stopped == "val_loss has not improved for 1 epochs" for h in histories)
 
 
+def test_frozen_parameters_stay():
+    models = [network(seed) for seed in range(2)]
+    for model in models:
+        model[0].requires_grad_(False)
+    many = nn.stack(models)
+    fit_many(many, nn.mse_loss, X, Y, 1, engine="eager", progress=False)
+    for got, model in zip(many, models, strict=True):
+        np.testing.assert_array_equal(got[0].weight.numpy(), model[0].weight.numpy())
+        assert not np.array_equal(got[3].weight.numpy(), model[3].weight.numpy())
+        assert not got[0].weight.requires_grad
+
+
 def test_what_is_shown(capfd):
     many = nn.stack([network(seed) for seed in range(2)])
     fit_many(many, nn.mse_loss, X.astype(np.float32), Y, 2, engine="eager")
@@ -166,6 +178,7 @@ def test_what_does_not_fit_is_refused():
         ({"engine": "fast"}, RetrogradError, "not 'fast'"),
         ({"x": X[:, :2]}, RetrogradError, "last axis of the input must have length 3"),
         ({"y": Y[:-1]}, DataError, "x has 50 rows, y has 49 rows"),
+        ({"clip_norm": 0.0}, RetrogradError, "clip_norm is above 0, not 0.0"),
         ({"batch_size": 0}, RetrogradError, "batch_size is a whole number from 1 up"),
         ({"validation": 1.5}, DataError, "share of the rows below 1"),
     ):

@@ -15,7 +15,11 @@ HEIGHTS = {"title": 17.0, "value": 16.0, "gradient": 16.0, "type": 15.0, "note":
 FONT_SIZES = {"title": 12.5, "value": 12.0, "gradient": 12.0, "type": 11.0, "note": 11.0}
 MONOSPACED = ("value", "gradient", "type")
 # Widths in ems, of the bold and wide DejaVu Sans: a text is then at most this wide in the other fonts of the list.
-_WIDTHS = {**dict.fromkeys("iljI.,:;|'!()[]{} ", 0.42), **dict.fromkeys("mwMW@%+=<>~", 0.98), **dict.fromkeys("frst-/", 0.5)}
+_WIDTHS = {
+    **dict.fromkeys("iljI.,:;|'!()[]{} ", 0.42),
+    **dict.fromkeys("mwMW@%+=<>~", 0.98),
+    **dict.fromkeys("frst-/", 0.5),
+}
 
 
 @dataclass(eq=False)

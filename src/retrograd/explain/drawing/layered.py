@@ -1,15 +1,16 @@
 """A layered layout: every arrow points to a later layer, few cross, and boxes do not overlap.
 
-The steps are those of Sugiyama, Tagawa and Toda (1981): layers by the longest path; arrows that skip layers, and labels,
-get places of their own in between; the order within a layer by barycentres, swept down and up; then coordinates. For
-these every place wants to be where its neighbours are, and least squares under the wish to keep apart is isotonic
-regression, solved exactly by pooling adjacent violators (Ayer et al., 1955). Everything is deterministic.
+The steps are those of Sugiyama, Tagawa and Toda (1981): layers by the longest path; arrows that skip layers, and
+labels, get places of their own in between; the order within a layer by barycentres, swept down and up; then
+coordinates. For these every place wants to be where its neighbours are, and least squares under the wish to keep apart
+is isotonic regression, solved exactly by pooling adjacent violators (Ayer et al., 1955). Everything is deterministic.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 SWEEPS = 8  # over the layers, for the order
 ROUNDS = 11  # over the layers, for the coordinates; the last goes down, so that chains hang straight
@@ -62,7 +63,9 @@ def layered(
 class _Layered:
     """The places are numbered: nodes first, then those that edges take in layers between, and labels."""
 
-    def __init__(self, sizes: Sequence[Size], edges: Sequence[tuple[int, int]], labels: Sequence[Size | None], gap: Size):
+    def __init__(
+        self, sizes: Sequence[Size], edges: Sequence[tuple[int, int]], labels: Sequence[Size | None], gap: Size
+    ) -> None:
         self.count, self.edges, self.gap = len(sizes), list(edges), gap
         self.sizes: list[Size] = list(sizes)
         self.rank = ranks(len(sizes), self.edges)
@@ -78,7 +81,7 @@ class _Layered:
         self.above: list[list[int]] = [[] for _ in self.sizes]
         self.below: list[list[int]] = [[] for _ in self.sizes]
         for chain in self.chains:
-            for a, b in zip(chain, chain[1:]):  # noqa: B905 - neighbours
+            for a, b in pairwise(chain):
                 self.below[a].append(b)
                 self.above[b].append(a)
 
@@ -136,7 +139,7 @@ class _Layered:
     def _crossings(self) -> int:
         """How many pairs of edges between neighbouring layers cross."""
         total = 0
-        for upper, lower in zip(self.layers, self.layers[1:]):  # noqa: B905 - neighbours
+        for upper, lower in pairwise(self.layers):
             place = {i: k for k, i in enumerate(lower)}
             ends = [k for i in upper for k in sorted(place[n] for n in self.below[i])]
             tree = [0] * (len(lower) + 1)  # a Fenwick tree: how many ends so far lie at a place or before it

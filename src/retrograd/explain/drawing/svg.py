@@ -108,7 +108,7 @@ def _wire(points: Sequence[Point], right: bool, tip: str) -> str:
     x, y = points[-1]
     points[-1] = (x - HEAD, y) if right else (x, y - HEAD)
     path = [f"M{_p(points[0])}"]
-    for k in range(0, len(points) - 1):
+    for k in range(len(points) - 1):
         (x0, y0), (x1, y1) = points[k], points[k + 1]
         if k % 2 == 0:  # across a layer
             path.append(f"L{_p(points[k + 1])}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,7 +108,9 @@ class Equations:
     def operands(self, step: Step) -> list[Latex]:
         """The operands by name; numbers written in the code as they are."""
         return [
-            self.n(v.array) if v.kind == "number" or (v.kind == "constant" and not v.array.shape) else Latex(name(v.name))
+            self.n(v.array)
+            if v.kind == "number" or (v.kind == "constant" and not v.array.shape)
+            else Latex(name(v.name))
             for v in step.operands
         ]
 
@@ -120,17 +122,22 @@ class Equations:
     def plugged(self, step: Step) -> str:
         """The formula of the traced element, with its numbers."""
         if step.terms:
-            return self.sum([((self.n(w) * self.n(x) if w != 1 else self.n(x)).text, w * x) for w, x in step.terms])
+            terms = step.terms
+            return self.sum([w * x for w, x in terms], lambda i: self.product(*terms[i]))
         if step.prim is not None and is_pointwise(step.prim) and step.outputs[0].array.size:
             at = step.outputs[0].traced or ()
             return formula(step.prim, [self.n(element_of(v.array, at)) for v in step.operands]).text
         return ""
 
-    def sum(self, parts: Sequence[tuple[str, float]]) -> str:
-        """A sum; of many parts the largest are written out."""
-        shown, rest, more = shown_terms(parts)
-        shown = [f"({p})" if p.startswith("-") and i else p for i, p in enumerate(shown)]
-        written = " + ".join(shown)
+    def product(self, w: float, x: float) -> str:
+        """A product of a linear operation; a factor of one is left out."""
+        return self.n(x).text if w == 1 else (self.n(w) * self.n(x)).text
+
+    def sum(self, values: Sequence[float], write: Callable[[int], str]) -> str:
+        """A sum; of many terms the largest are written out."""
+        shown, rest, more = shown_terms(values)
+        terms = [write(i) for i in shown]
+        written = " + ".join(f"({t})" if t.startswith("-") and k else t for k, t in enumerate(terms))
         return f"{written} + {self.n(rest).inside(PRODUCT)} {text(f' from {more} more')}" if more else written
 
     # Backward ---------------------------------------------------------------------------------------------------------
@@ -171,8 +178,10 @@ class Equations:
             args = [self.n(element_of(v.array, t.at)) for v in step.operands]
             found = local_factor(step.prim, c.argument, args, self.n(element_of(out.array, t.at)))
             return rf"{self.n(t.upstream).inside(PRODUCT)} \cdot {as_factor(found)}"
-        products = [((self.n(t.upstream) * self.n(t.local)).text, t.product) for t in c.terms]
-        return self.sum(products) if products else "0"
+        terms = c.terms
+        if not terms:
+            return "0"
+        return self.sum([t.product for t in terms], lambda i: (self.n(terms[i].upstream) * self.n(terms[i].local)).text)
 
     def total(self, v: Value) -> Row | None:
         """The sum at a fan-out; None where one contribution arrived, or none."""
@@ -181,7 +190,7 @@ class Equations:
             return None
         whence = f"sum over steps {listed(list(dict.fromkeys(c.step.number for c in arrived)))}"
         if v.array.shape == ():
-            parts = self.sum([(self.n(c.array).inside(PRODUCT), float(c.array)) for c in arrived])
+            parts = self.sum([float(c.array) for c in arrived], lambda i: self.n(arrived[i].array).inside(PRODUCT))
             return Row(self.d(v).text, (parts, figure(v.cotangent, self.digits)), whence)
         return Row(self.d(v).text, (self.array(v.cotangent),), whence)
 

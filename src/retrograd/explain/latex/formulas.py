@@ -49,8 +49,11 @@ def _parameter(field: str, value: Any) -> Latex:
 
 
 def local(prim: Any, i: int, operands: Sequence[Latex], out: Latex, upstream: Latex) -> Latex | None:
-    """The local derivative of a pointwise primitive with respect to argument `i`; of others, what they make of the
-    derivative that arrives, in symbols or in words; None where there is nothing to print."""
+    """The local derivative of a pointwise primitive with respect to argument `i`.
+
+    Of other primitives, what they make of the derivative that arrives, in symbols or in words; None where there is
+    nothing to print.
+    """
     if is_pointwise(prim):
         return local_factor(prim, i, operands, out)
     parts = prim.derivative.split(",  ")
@@ -88,7 +91,8 @@ def _parsed(written: str) -> ast.expr | None:
 
 def _prose(sentence: str, known: Mapping[str, Latex]) -> Latex:
     """A sentence with formulas for the names in it."""
-    parts, at = [], 0
+    parts: list[str | Latex] = []
+    at = 0
     for match in _WORD.finditer(sentence):
         if match.group() in known:
             parts += [sentence[at : match.start()], known[match.group()]]
@@ -103,7 +107,7 @@ class _Writer:
     def __init__(self, known: Mapping[str, Latex]) -> None:
         self.known = known
 
-    def write(self, node: ast.expr) -> Latex:  # noqa: C901 - one case for each kind of node
+    def write(self, node: ast.expr) -> Latex:
         if isinstance(node, ast.Constant):
             return literal(node.value) if isinstance(node.value, int | float) else Latex(text(str(node.value)))
         if isinstance(node, ast.Name):

@@ -155,8 +155,10 @@ class _View:
 
 
 class Rounds:
-    """Training as one compiled program: it takes the data, the learning rate and the weights, so that other numbers in a
-    network of the same build run at once.
+    """Training as one compiled program.
+
+    It takes the data, the learning rate and the weights, so that other numbers in a network of the same build run at
+    once.
 
     Args:
         network: layers, loss, and what is trained; its numbers do not matter.

@@ -58,7 +58,9 @@ class NetworkExplanation:
     def _write(self, text: NetworkText, tables: Tables) -> None:
         text.heading(self.note)
         if self.weight is not None:
-            one = next(w for w, own in zip(text.net.weights(), self.network.weights(), strict=True) if own.name == self.weight)
+            one = next(
+                w for w, own in zip(text.net.weights(), self.network.weights(), strict=True) if own.name == self.weight
+            )
             text.one(one)
             tables.update(one)
             return
@@ -68,6 +70,9 @@ class NetworkExplanation:
         if self.rounds:
             tables.rounds(self.rounds, self.update)
             tables.published(self.rounds, self.update)
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown()
 
     def __str__(self) -> str:
         return self.text()

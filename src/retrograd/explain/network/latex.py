@@ -1,8 +1,8 @@
 r"""A worked network in LaTeX and Markdown: what `NetworkText` writes, its expressions read and written in LaTeX.
 
 Names of neurons and weights are the user's, and may be anything ("sepal length (cm)"). So the text is written for a
-network whose names are made up, ``q0q``, ``q1q``, ..., which stand in expressions like letters; they are replaced by the
-user's own afterwards.
+network whose names are made up, ``q0q``, ``q1q``, ..., which stand in expressions like letters; they are replaced by
+the user's own afterwards.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ class Aliases:
 
         def derivative(m: re.Match[str]) -> str:
             above, below = (self.known.get(part, Latex(latex_name(part))) for part in m.groups())
-            known[f"D{m.start()}"] = Latex(rf"\frac{{\partial {above.text}}}{{\partial {below.text}}}", binding=PRODUCT + 1)
+            known[f"D{m.start()}"] = Latex(
+                rf"\frac{{\partial {above.text}}}{{\partial {below.text}}}", binding=PRODUCT + 1
+            )
             return f"D{m.start()}"
 
         def more(m: re.Match[str]) -> str:

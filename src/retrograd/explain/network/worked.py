@@ -141,20 +141,28 @@ class Worked:
         return _element(self.nets[layer].cotangent, (k,))
 
     def slope(self, layer: int, k: int, show: Show = signed) -> Slope:
-        """dout/dnet of a neuron."""
-        name = self.network.layers[layer].neurons[k]
+        """dout/dnet of a neuron: how it is computed, and its value."""
+        name, value = self.network.layers[layer].neurons[k], self.slope_value(layer, k)
         if self.outs[layer] is self.nets[layer]:
-            return Slope("1", "1", 1.0)
+            return Slope("1", "1", value)
+        step = self.activation_step(layer)
+        if step is None:
+            return Slope(f"the slope of {self.network.layers[layer].activation} at net_{name}", "", value)
+        args, out = [self.nets[layer].array], self.outs[layer].array
+        names = local_in_names(step.prim, 0, [f"net_{name}"], f"out_{name}", "")
+        return Slope(names, local_in_numbers(step.prim, 0, args, out, (k,), show), value)
+
+    def slope_value(self, layer: int, k: int) -> float:
+        """dout/dnet of a neuron."""
+        if self.outs[layer] is self.nets[layer]:
+            return 1.0
         step = self.activation_step(layer)
         if step is not None:
-            args, out = [self.nets[layer].array], self.outs[layer].array
-            names = local_in_names(step.prim, 0, [f"net_{name}"], f"out_{name}", "")
-            numbers = local_in_numbers(step.prim, 0, args, out, (k,), show)
-            return Slope(names, numbers, float(factor(step.prim, 0, args, out)[k]))
+            return float(factor(step.prim, 0, [self.nets[layer].array], self.outs[layer].array)[k])
         function = compute.activation(self.network.layers[layer])
         with interpreter(QUIET):
             _, found = jvp(function, (np.array(self.nets[layer].array[k]),), (np.ones(()),))
-        return Slope(f"the slope of {self.network.layers[layer].activation} at net_{name}", "", float(found))
+        return float(found)
 
     def arrivals(self, layer: int, k: int) -> list[Term]:
         """What the neurons of the next layer hand back to the output of a neuron: their delta times the weight."""

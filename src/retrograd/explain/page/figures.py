@@ -14,7 +14,7 @@ import numpy as np
 from retrograd.core.dispatch import QUIET, interpreter
 from retrograd.explain.network import compute
 from retrograd.explain.network.description import Network, Weight, with_arrays
-from retrograd.explain.network.worked import Slope, Worked
+from retrograd.explain.network.worked import Worked
 from retrograd.explain.records import Term
 from retrograd.transforms.derivatives import value_and_grad
 
@@ -26,16 +26,8 @@ class Row:
 
     def __init__(self, worked: Worked) -> None:
         self.worked = worked
-        self._slopes: dict[tuple[int, int], Slope] = {}
         self._arrivals: dict[tuple[int, int], dict[int, Term]] = {}
         self._locals: dict[tuple[int, tuple[int, ...]], float] = {}
-
-    def slope(self, layer: int, k: int) -> float:
-        """dout/dnet of a neuron."""
-        key = (layer, k)
-        if key not in self._slopes:
-            self._slopes[key] = self.worked.slope(layer, k)
-        return self._slopes[key].value
 
     def arrival(self, layer: int, k: int, j: int) -> float:
         """What neuron `j` of the next layer hands back to the output of neuron `k`."""

@@ -62,7 +62,7 @@ class Named:
 
     def slope(self, n: int, k: int) -> int:
         name = self.neuron(n, k)
-        return self.figures.number(("slope", n, k), f"dout_{name}/dnet_{name}", lambda r: r.slope(n, k))
+        return self.figures.number(("slope", n, k), f"dout_{name}/dnet_{name}", lambda r: r.worked.slope_value(n, k))
 
     def delta(self, n: int, k: int) -> int:
         label = f"delta_{self.neuron(n, k)}"
@@ -115,8 +115,9 @@ class Named:
 
     def whole_error(self) -> int:
         """E over all rows."""
-        label = "E" if len(self.network.inputs) == 1 else "E of all rows"
-        return self.figures.number("whole", label, lambda m: m.error, shared=True)
+        if len(self.network.inputs) == 1:
+            return self.total()
+        return self.figures.number("whole", "E of all rows", lambda m: m.error, shared=True)
 
     def answer(self, row: int, k: int) -> int:
         """What comes out for a row."""
@@ -125,4 +126,3 @@ class Named:
 
     def error_after(self) -> int:
         return self.figures.number("after", "E after the update", lambda m: m.error_after, shared=True)
-

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from retrograd.explain.network.description import Weight
-from retrograd.explain.page.steps import Story, node, sources_node
+from retrograd.explain.page.pieces import node, sources_node
+from retrograd.explain.page.steps import Story
 
 LABELLED = 12  # so many arrows between two layers have their weight written beside them
 

@@ -64,7 +64,8 @@ class Player:
         return {**found, "milliseconds": 1000 * (time.perf_counter() - started)}
 
     def _answer(self, request: Request) -> dict[str, Any]:
-        network, points = request.network, []
+        network = request.network
+        points: list[tuple[int, float]] = []
         arrays = network.arrays()
         if request.rounds:
             arrays, points = errors_along(self._program(network), network, arrays, request.rounds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -86,17 +87,24 @@ def _network(state: dict[str, Any], base: Network) -> Network:
     kinds = _list(state["activations"], len(base.layers), "activations")
     layers = tuple(_layer(layer, kind, n) for n, (layer, kind) in enumerate(zip(base.layers, kinds, strict=True)))
     given = _list(state["arrays"], len(base.arrays()), "arrays")
-    names: list[list[str]] = [[] for _ in given]
+    arrays = [_array(x, a.shape, n) for x, a, n in zip(given, base.arrays(), _names(base), strict=True)]
+    return with_arrays(replaced(base, inputs=inputs, targets=targets, learning_rate=rate, layers=layers), arrays)
+
+
+@lru_cache(maxsize=4)
+def _names(base: Network) -> list[list[str]]:
+    """What the elements of each array are called."""
+    names: list[list[str]] = [[] for _ in base.arrays()]
     for w in base.weights():
         names[w.array].append(w.name)
-    arrays = [_array(x, a.shape, names[i]) for i, (x, a) in enumerate(zip(given, base.arrays(), strict=True))]
-    return with_arrays(replaced(base, inputs=inputs, targets=targets, learning_rate=rate, layers=layers), arrays)
+    return names
 
 
 def _layer(layer: Layer, kind: Any, n: int) -> Layer:
     if kind == layer.activation:
         return layer
-    if layer.function is not None or layer.activation == "softmax" or kind not in ACTIVATIONS:
+    free = layer.function is None and layer.activation != "softmax"
+    if not free or not isinstance(kind, str) or kind not in ACTIVATIONS:
         choice = ", ".join(ACTIVATIONS)
         raise ModelError(f"activations[{n}]: {kind!r:.40} cannot stand here: a layer may have {choice}")
     return Layer(**{**{name: getattr(layer, name) for name in Layer.__dataclass_fields__}, "activation": kind})

@@ -85,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         try:
             self._check_host()
-            answer = self._answer(self._body())
+            answer = self.server.player.answer(self._body())
         except Refused as refused:
             self._refuse(refused)
         except RetrogradError as error:
@@ -115,9 +115,6 @@ class _Handler(BaseHTTPRequestHandler):
         if len(length) > 12 or int(length) > LARGEST:
             raise Refused(413, f"a question has at most {LARGEST // 1_000_000} MB")
         return self.rfile.read(int(length))
-
-    def _answer(self, body: bytes) -> dict[str, Any]:
-        return self.server.player.answer(body)
 
     def _refuse(self, refused: Refused) -> None:
         """Say why; what may still come on this connection is not read."""

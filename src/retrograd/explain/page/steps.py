@@ -1,12 +1,7 @@
-"""The story of a page: one step for each operation, forward, backward, and the update; no numbers, only where they go.
-
-A line of an equation is a list of pieces: text, the number of a figure, or ``[name]`` for a name without a figure.
-"""
+"""The story of a page: one step for each operation, forward, backward, and the update."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +12,8 @@ from retrograd.explain.network.worked import Worked
 from retrograd.explain.page.figures import WRITTEN_OUT
 from retrograd.explain.page.folding import Shown
 from retrograd.explain.page.naming import Named
+from retrograd.explain.page.pieces import Equation, Line, Piece, Step, joined, node, parsed, placed, sources_node
 
-Piece = str | int | list[str]
 APART = 4  # so many weights of a neuron get a step each; more share one
 FEW_WEIGHTS = 20  # likewise in the update
 
@@ -29,51 +24,6 @@ ACTIVATED = {
     "softplus": "A smooth version of: what is below 0 becomes 0, the rest passes.",
     "linear": "A linear neuron hands its net input on as it is.",
 }
-
-
-@dataclass(frozen=True)
-class Equation:
-    """A figure, and how it comes about.
-
-    Attributes:
-        figure: its number.
-        lines: each is shown in names, and, if the flag says so, with numbers plugged in.
-        alias: another name of the figure.
-    """
-
-    figure: int
-    lines: tuple[tuple[list[Piece], bool], ...]
-    alias: str = ""
-
-    def record(self) -> dict[str, Any]:
-        """For JSON."""
-        lines = [{"pieces": pieces, "numbers": numbers} for pieces, numbers in self.lines]
-        return {"figure": self.figure, "alias": self.alias, "lines": lines}
-
-
-@dataclass(frozen=True)
-class Step:
-    """One operation.
-
-    Attributes:
-        phase: which part of the story it belongs to.
-        title: what happens; say: why, in a sentence or two.
-        nodes, edges: what to look at in the drawing.
-        back: whether something flows back.
-    """
-
-    phase: str
-    title: str
-    say: str
-    equations: tuple[Equation, ...]
-    nodes: tuple[str, ...] = ()
-    edges: tuple[str, ...] = ()
-    back: bool = False
-
-    def record(self) -> dict[str, Any]:
-        """For JSON; the phase is numbered elsewhere."""
-        found = {name: getattr(self, name) for name in ("title", "say", "nodes", "edges", "back")}
-        return {**found, "equations": [e.record() for e in self.equations]}
 
 
 @dataclass
@@ -183,7 +133,7 @@ class Story:
         layer, named = self.net.layers[n], self.named
         below: list[Piece] = [["the sum of exp(net) over the layer"]]
         if len(layer.neurons) <= APART:
-            terms = [["exp(", named.net(n, j), ")"] for j in range(len(layer.neurons))]
+            terms: list[list[Piece]] = [["exp(", named.net(n, j), ")"] for j in range(len(layer.neurons))]
             below = ["(", *joined(terms, " + "), ")"]
         pieces: list[Piece] = ["exp(", named.net(n, k), ") / ", *below]
         self.add(
@@ -211,14 +161,16 @@ class Story:
                 say = f"How far {name} is from its target, squared."
             self.add("Error", f"Error of {name}", say, Equation(named.error(k), ((pieces, True),)), **self.of_error(k))
         self.errors = tuple(chosen)
-        line: tuple[list[Piece], bool] = (joined([[named.error(k)] for k in chosen], " + "), True)
+        line: Line = (joined([[named.error(k)] for k in chosen], " + "), True)
         if self.left_out(-1):
             line = ([["the sum of the errors of all outputs"]], False)
         errors = tuple(f"e{k}" for k in chosen)
         outputs = tuple(f"{node(self.last, k)}>E" for k in chosen)
         say = "The errors add up. This is the number that the network is to make small."
         equation = Equation(named.total(), (line,))
-        self.add("Error", "Total error", say, equation, nodes=(*errors, "E"), edges=(*[f"{e}>E" for e in errors], *outputs))
+        self.add(
+            "Error", "Total error", say, equation, nodes=(*errors, "E"), edges=(*[f"{e}>E" for e in errors], *outputs)
+        )
 
     def counts(self, k: int) -> bool:
         """Whether an output adds to the cross-entropy."""
@@ -284,7 +236,7 @@ class Story:
     def d_hidden(self, phase: str, n: int, k: int) -> None:
         """dE/dout of a hidden neuron: a sum over the neurons that it feeds."""
         named, column = self.named, self.shown.columns[n + 2]
-        name, equations, parts = self.named.neuron(n, k), [], []
+        name, equations, parts = self.named.neuron(n, k), [], list[list[Piece]]()
         apart = len(column) <= APART and not self.left_out(n + 2)
         for j in column:
             w = next(w for w in self.into(n + 1, j) if w.source == k)
@@ -369,7 +321,7 @@ class Story:
         """dE/dw, as three factors and as delta times input."""
         n, k, named = w.layer, w.neurons[0], self.named
         source: Piece = "1" if w.source is None else named.before(n, w.source)
-        short: tuple[list[Piece], bool] = ([named.delta(n, k), " * ", source], True)
+        short: Line = ([named.delta(n, k), " * ", source], True)
         if not factors:
             return Equation(named.gradient(w), (short,))
         fused = n == self.last and named.fused
@@ -380,7 +332,7 @@ class Story:
         """dE/db of a bias that several neurons share."""
         named, n = self.named, w.layer
         parts: list[list[Piece]] = [[named.delta(n, k)] for k in self.shown.columns[n + 1]]
-        line: tuple[list[Piece], bool] = (joined(parts, " + "), True)
+        line: Line = (joined(parts, " + "), True)
         if self.left_out(n + 1):
             line = ([["the sum of all deltas of the layer"]], False)
         bias = f"b{n}"
@@ -429,7 +381,7 @@ class Story:
         named, found = self.named, []
         whole = named.whole_gradient(w)
         if self.rows > 1:
-            line: tuple[list[Piece], bool] = ([[f"the mean over {self.rows} rows"]], False)
+            line: Line = ([[f"the mean over {self.rows} rows"]], False)
             if self.rows <= WRITTEN_OUT:
                 parts: list[list[Piece]] = [[named.gradient_of_row(w, r)] for r in range(self.rows)]
                 line = (["(", *joined(parts, " + "), f") / {self.rows}"], True)
@@ -461,29 +413,3 @@ class Story:
 def at(w: Weight) -> tuple[int, int]:
     """The first neuron that a weight feeds."""
     return w.layer, w.neurons[0]
-
-
-def node(n: int, k: int) -> str:
-    """The node of a neuron."""
-    return f"n{n}.{k}"
-
-
-def sources_node(n: int, i: int) -> str:
-    """The node of what enters layer `n` at place `i`."""
-    return f"i{i}" if n == 0 else node(n - 1, i)
-
-
-def joined(parts: Sequence[Sequence[Piece]], between: str) -> list[Piece]:
-    """Parts with a text between them."""
-    return [piece for i, part in enumerate(parts) for piece in ([between] if i else []) + list(part)]
-
-
-def placed(figure: int) -> str:
-    """A figure in a formula of the engine."""
-    return f"⟦{figure}⟧"
-
-
-def parsed(text: str) -> list[Piece]:
-    """The formula's text and figures."""
-    parts = re.split(r"⟦(\d+)⟧", text)
-    return [int(p) if i % 2 else p for i, p in enumerate(parts) if p]

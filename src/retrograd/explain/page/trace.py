@@ -96,8 +96,9 @@ class View:
                 parts.append(f"{len(chosen)} of the {self.network.sizes[column]} {name}")
         output = self.network.outputs[self.shown.output or 0]
         return (
-            f"This network is too large to be drawn whole. You see {' and '.join(parts)}: those that contribute most to "
-            f"output {output}. What is left out is computed all the same, and stands as “the rest” in the sums. Biases have no arrows."
+            f"This network is too large to be drawn whole. You see {' and '.join(parts)}: those that contribute most "
+            f"to output {output}. What is left out is computed all the same, and stands as “the rest” in the sums. "
+            "Biases have no arrows."
         )
 
     def snapshot(self, number: int, moment: Moment) -> dict[str, Any]:
@@ -238,11 +239,9 @@ def schedule(last: int, count: int, dense: int = FIRST) -> list[int]:
 def plain(value: Any) -> Any:
     """With words in place of numbers that JSON has not."""
     if isinstance(value, float):
-        return value if math.isfinite(value) else "not a number" if value != value else "∞" if value > 0 else "-∞"
+        return value if math.isfinite(value) else "not a number" if math.isnan(value) else "∞" if value > 0 else "-∞"
     if isinstance(value, dict):
         return {k: plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
     return value
-
-

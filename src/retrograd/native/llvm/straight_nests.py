@@ -102,10 +102,11 @@ class StraightNest:
         points = {e: p for p, e in enumerate(self.places[view])}
         if len(points) < view.size or not all(e in own for e in points):
             return None
-        registers: dict[str, list[int | None]] = {}
+        registers: dict[tuple[str, int], list[int | None]] = {}  # a constant has one name at every width
         for e, p in points.items():
             place = own[e]
-            registers.setdefault(place.register, [None] * max(place.lanes, 1))[place.lane] = p
+            lanes = registers.setdefault((place.register, place.lanes), [None] * max(place.lanes, 1))
+            lanes[place.lane] = p
         way = [tuple(r) for r in registers.values()]
         return way if sum(p is not None for c in way for p in c) == len(points) else None
 

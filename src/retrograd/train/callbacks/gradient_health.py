@@ -9,6 +9,7 @@ import numpy as np
 from retrograd.errors import RetrogradError
 from retrograd.train.callbacks.callback import Callback
 from retrograd.train.diagnostics.health import Health, health
+from retrograd.train.history import number, plain
 from retrograd.train.state import snapshot
 
 if TYPE_CHECKING:
@@ -42,6 +43,21 @@ class Checkup:
             found.append("Steps move the weights by less than a millionth of their size: raise the learning rate.")
         return tuple(found)
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain dicts, lists, texts and numbers; `from_json` is the inverse."""
+        updates = {path: plain(ratio) for path, ratio in self.updates.items()}
+        return {"epoch": self.epoch, "health": self.health.to_json(), "updates": updates}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "Checkup":
+        """The checkup that `to_json` wrote down.
+
+        Raises:
+            KeyError, TypeError, ModelError: it is not what `to_json` made.
+        """
+        updates = {str(path): number(ratio) for path, ratio in record["updates"].items()}
+        return cls(int(record["epoch"]), Health.from_json(record["health"]), updates)
+
 
 class GradientHealth(Callback):
     """Looks at gradients, activations and steps after every so many epochs; see `retrograd.train.health`.
@@ -49,7 +65,8 @@ class GradientHealth(Callback):
     It costs one forward and backward pass, and as long as it watches nothing of the training changes.
 
     Args:
-        every: epochs between two looks.
+        every: epochs between two looks; None for looks ever further apart, the next after a fifth as many epochs as there
+            were: about 20 in 100 epochs, 30 in 500.
         rows: how many of the training rows are looked at, the first ones.
 
     Attributes:
@@ -58,8 +75,8 @@ class GradientHealth(Callback):
 
     every_step = False
 
-    def __init__(self, every: int = 1, rows: int = 256) -> None:
-        if min(every, rows) < 1:
+    def __init__(self, every: int | None = 1, rows: int = 256) -> None:
+        if min(1 if every is None else every, rows) < 1:
             raise RetrogradError(f"GradientHealth: every={every} and rows={rows} are 1 or more")
         self.every, self.rows = every, rows
         self.checkups: list[Checkup] = []
@@ -74,11 +91,20 @@ class GradientHealth(Callback):
 
     def on_epoch_end(self, run: "Run", values: Mapping[str, float]) -> None:
         """Look, if it is time."""
-        if run.epoch % self.every == 0:
+        if self._is_time(run.epoch):
             x, y = run.first_rows(self.rows)
             found = health(run.model, run.trainer.loss, x, y)
             self.checkups.append(Checkup(run.epoch, found, self._moved(run)))
             self._note(run)
+
+    def _is_time(self, epoch: int) -> bool:
+        """Whether to look after this epoch, counted from 1."""
+        if self.every is not None:
+            return epoch % self.every == 0
+        look = 1
+        while look < epoch:
+            look += max(1, look // 5)
+        return look == epoch
 
     def _note(self, run: "Run") -> None:
         self._before, self._steps = snapshot(run.weights), run.steps
@@ -94,9 +120,8 @@ class GradientHealth(Callback):
         }
 
     def state_dict(self) -> dict[str, Any]:
-        found = [[c.epoch, c.health.to_json(), c.updates] for c in self.checkups]
-        return {"checkups": found, "before": dict(self._before), "steps": self._steps}
+        return {"checkups": [c.to_json() for c in self.checkups], "before": dict(self._before), "steps": self._steps}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.checkups = [Checkup(e, Health.from_json(h), dict(u)) for e, h, u in state["checkups"]]
+        self.checkups = [Checkup.from_json(saved) for saved in state["checkups"]]
         self._before, self._steps = dict(state["before"]), state["steps"]

@@ -23,7 +23,8 @@ class ReduceLROnPlateau(Callback):
         mode: `min` if smaller is better, `max` if larger is.
         factor: below 1.
         patience: so many epochs in a row may be no better than the best one; the next one reduces the rate.
-        threshold: a change of at most this share of the best value is none; with `threshold_mode` "abs" at most this much.
+        threshold: a change of at most this share of the best value is none; with `threshold_mode` "abs" of at most this
+            much.
         threshold_mode: "rel" or "abs".
         cooldown: epochs after a reduction that do not count.
         min_lr: the rate does not go below.
@@ -91,7 +92,7 @@ class ReduceLROnPlateau(Callback):
         margin = abs(self.best) * self.threshold if self.threshold_mode == "rel" else self.threshold
         if math.isinf(self.best):
             return sign * value < sign * self.best
-        # PyTorch takes the share of the best value itself, not of its size; below 0 that would ask for less than nothing.
+        # PyTorch takes the share of the best value itself, not of its size; below 0 that would be less than nothing.
         return sign * value < sign * self.best - margin
 
     def _reduce(self, run: "Run") -> None:

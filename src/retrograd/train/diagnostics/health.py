@@ -19,6 +19,7 @@ from retrograd.ops.arithmetic import stop_gradient
 from retrograd.ops.inputs import array_of
 from retrograd.train.door import admit, admit_inputs
 from retrograd.train.forward import evaluating
+from retrograd.train.history import number, plain
 from retrograd.transforms.derivatives import grad, vjp
 
 # Their Jacobian is diagonal, so that one product with ones is the derivative of every element.
@@ -76,19 +77,32 @@ class Health:
     advice: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as plain numbers and texts; `from_json` is the inverse."""
-        return {**asdict(self), "layers": [asdict(layer) for layer in self.layers], "advice": list(self.advice)}
+        """Everything as plain numbers and texts, as JSON has them; `from_json` is the inverse."""
+        layers = [{name: _plain(value) for name, value in asdict(layer).items()} for layer in self.layers]
+        return {**asdict(self), "loss": plain(self.loss), "layers": layers, "advice": list(self.advice)}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Health:
         """The health that `to_json` wrote down."""
-        layers = tuple(LayerHealth(**layer) for layer in record["layers"])
-        return cls(record["loss"], layers, record["silent"], record["examples"], tuple(record["advice"]))
+        layers = tuple(_layer_from(layer) for layer in record["layers"])
+        advice = tuple(str(sentence) for sentence in record["advice"])
+        return cls(number(record["loss"]), layers, number(record["silent"]), int(record["examples"]), advice)
 
     def __str__(self) -> str:
         from retrograd.train.diagnostics.wording import health_text
 
         return health_text(self)
+
+
+def _plain(value: Any) -> Any:
+    """A figure of a layer as JSON can hold it."""
+    return plain(value) if isinstance(value, float) else value
+
+
+def _layer_from(saved: Mapping[str, Any]) -> LayerHealth:
+    """The layer whose figures were made plain."""
+    figures = {name: None if value is None else number(value) for name, value in saved.items() if name != "name"}
+    return LayerHealth(str(saved["name"]), int(figures.pop("units") or 0), **figures)  # type: ignore[arg-type]
 
 
 class _Calls:

@@ -1,7 +1,6 @@
 """The layered layout: nothing overlaps, arrows point one way, chains hang straight, the same picture every time."""
 
 import itertools
-import random
 
 import numpy as np
 import pytest
@@ -10,9 +9,9 @@ from retrograd.explain.drawing.layered import isotonic, layered, ranks
 
 
 def random_graph(seed, count, *, labels=True):
-    rng = random.Random(seed)
+    rng = np.random.default_rng(seed)
     sizes = [(rng.uniform(20, 160), rng.uniform(16, 70)) for _ in range(count)]
-    edges = [(rng.randrange(max(0, j - 12), j), j) for j in range(1, count) for _ in range(rng.randrange(0, 4))]
+    edges = [(int(rng.integers(max(0, j - 12), j)), j) for j in range(1, count) for _ in range(rng.integers(4))]
     marks = [(rng.uniform(10, 60), 16.0) if labels and rng.random() < 0.5 else None for _ in edges]
     return sizes, edges, marks
 

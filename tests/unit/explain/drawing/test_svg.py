@@ -36,7 +36,9 @@ def test_there_is_nothing_that_could_clash_or_come_from_elsewhere():
     assert not re.search(r'\sid="|url\(|<image|<use|@import|javascript:', text)
     assert re.findall(r"https?://[^\"]*", text) == ["http://www.w3.org/2000/svg"]
     rules = re.sub(r"@media [^{]*\{((?:[^{}]*\{[^{}]*\})*)\}", r"\1", re.search(r"<style>(.*)</style>", text)[1])
-    assert all(part.strip().startswith(".rg-picture") for s in re.findall(r"([^{}]+)\{", rules) for part in s.split(","))
+    assert all(
+        part.strip().startswith(".rg-picture") for s in re.findall(r"([^{}]+)\{", rules) for part in s.split(",")
+    )
 
 
 def test_links_do_not_nest():
@@ -48,7 +50,7 @@ def test_links_do_not_nest():
 
 def test_a_block_contains_its_body():
     arranged = arrange(nested())
-    (block, inside), = arranged.inside.items()
+    ((block, inside),) = arranged.inside.items()
     width, height = arranged.sizes[arranged.picture.nodes.index(block)]
     assert inside.size[0] < width and inside.size[1] < height
 

@@ -8,6 +8,7 @@ class App {
     this.row = data.row;
     this.points = data.curve;
     this.everything = false;
+    this.running = false;
     this.listeners = [];
     this.live = token ? new Live(this, token) : null;
     this.history = this.live ? [{ view: this.views[0], snapshot: this.views[0].snapshots[0], state: data.state }] : null;

@@ -119,7 +119,7 @@ class Drawing {
   /** Numbers, widths and colours of this moment. */
   update() {
     const { app } = this;
-    const step = app.currentStep();
+    const step = app.running ? null : app.currentStep();
     const values = app.view.weights.map((w) => Math.abs(Number(app.value(w.value)) || 0));
     const widest = Math.max(1e-12, ...values);
     const on = { nodes: new Set(step ? step.nodes : []), edges: new Set(step ? step.edges : []) };

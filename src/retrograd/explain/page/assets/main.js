@@ -89,6 +89,10 @@ class Controls {
     clearTimeout(this.timer);
     this.timer = null;
     this.running = null;
+    if (this.app.running) {
+      this.app.running = false;
+      this.drawing.update();
+    }
     this.update();
   }
 
@@ -97,6 +101,7 @@ class Controls {
     this.stop();
     if (again) return;
     this.running = what;
+    this.app.running = what === "run";
     if (what === "run" && !this.app.live && this.app.index === this.app.count() - 1) this.app.index = 0;
     this.tick();
   }

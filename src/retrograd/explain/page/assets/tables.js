@@ -131,7 +131,7 @@ class Rows {
     const rows = view.answers.map((figures, r) => {
       const given = [...(narrow ? inputs[r] : []), ...targets[r]].map((x) => el("td", {}, brief(x)));
       const out = figures.map((f) => el("td", { "data-figure": f, title: app.exact(f) }, brief(app.value(f))));
-      const pick = el("button", { type: "button", class: "chip", "aria-pressed": String(r === app.row) }, String(r));
+      const pick = el("button", { type: "button", class: "chip", "aria-pressed": String(r === app.row), disabled: !data.row_choice.includes(r) }, String(r));
       pick.addEventListener("click", () => app.toRow(r));
       return el("tr", { class: r === app.row ? "current" : null }, el("th", { scope: "row" }, pick), ...given, ...out);
     });

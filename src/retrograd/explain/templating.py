@@ -11,11 +11,9 @@ def _environment() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("retrograd.explain", "templates")
-    return Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
-def page(template: str, **content: Any) -> str:
+def filled(template: str, **content: Any) -> str:
     """A template of `explain/templates` filled in. Templates mark what is HTML already as safe; the rest is escaped."""
     return _environment().get_template(template).render(**content)

@@ -1,0 +1,137 @@
+"""A run, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from retrograd.errors import RetrogradError, ShapeError
+from retrograd.plots.plot import BLUE, GREY, ORANGE, Plot, axes
+
+
+def curves(history: Mapping[str, Sequence[float]], quantity: str = "loss") -> Plot:
+    """Training and validation error by epoch, with a mark where early stopping took the weights.
+
+    Args:
+        history: a `rg.train.History`, or lists of numbers by name.
+        quantity: what to draw; its validation counterpart is ``"val_" + quantity``. One of the two must be there.
+
+    Returns:
+        The plot; its data are "epoch", and each curve under its name.
+
+    Mitchell (1997), figure 4.9.
+    """
+    names = [name for name in (quantity, f"val_{quantity}") if name in history]
+    if not names:
+        raise RetrogradError(f"the history has no {quantity!r}, but {', '.join(history) or 'nothing yet'}")
+    figure, ax = axes()
+    epochs = np.arange(1, len(history[names[0]]) + 1)
+    drawn = {"epoch": epochs, **{name: np.asarray(history[name], float) for name in names}}
+    looks = {quantity: ("training", BLUE, "-"), f"val_{quantity}": ("validation", ORANGE, "--")}
+    for name in names:
+        label, colour, style = looks[name]
+        ax.plot(epochs, drawn[name], style, color=colour, label=label)
+    values = np.concatenate([drawn[name] for name in names])
+    if np.all(values > 0) and values.size and values.max() > 20 * values.min():
+        ax.set_yscale("log")
+    best = getattr(history, "best_epoch", None)
+    if best:
+        ax.axvline(best, color=GREY, linewidth=1, linestyle=":")
+        ax.annotate(f" best: {best}", (best, 1), xycoords=("data", "axes fraction"), va="top", color=GREY)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel(quantity)
+    ax.legend(frameon=False)
+    return Plot(figure, drawn)
+
+
+def confusion(actual: Any, predicted: Any, classes: Sequence[Any] | None = None) -> Plot:
+    """How many rows of each class were taken for which.
+
+    Args:
+        actual: n classes.
+        predicted: n classes.
+        classes: their order; all that occur, sorted, by default.
+
+    Returns:
+        The plot; "counts" is (classes, classes), a row for each actual class.
+    """
+    a, p = np.asarray(actual), np.asarray(predicted)
+    if a.shape != p.shape or a.ndim != 1:
+        raise ShapeError(f"confusion: {a.shape} actual and {p.shape} predicted classes")
+    names = list(classes) if classes is not None else np.unique(np.concatenate([a, p])).tolist()
+    place = {name: i for i, name in enumerate(names)}
+    counts = np.zeros((len(names), len(names)), int)
+    for one, other in zip(a.tolist(), p.tolist(), strict=True):
+        counts[place[one], place[other]] += 1
+    size = min(max(3.2, 1.6 + 0.42 * len(names)), 12)
+    figure, ax = axes(size + 0.6, size)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    if len(names) <= 30:
+        for i, j in np.ndindex(counts.shape):
+            if counts[i, j]:
+                colour = "white" if share[i, j] > 0.5 else "black"
+                ax.text(j, i, str(counts[i, j]), ha="center", va="center", color=colour, fontsize=8)
+    labels = [str(name) if len(str(name)) <= 16 else str(name)[:15] + "…" for name in names]
+    ax.set_xticks(range(len(names)), labels, rotation=45 if max(map(len, labels), default=0) > 3 else 0, ha="right")
+    ax.set_yticks(range(len(names)), labels)
+    for text in (*ax.get_xticklabels(), *ax.get_yticklabels()):
+        text.set_parse_math(False)  # a class may be called $x
+    ax.set_xlabel("predicted")
+    ax.set_ylabel("actual")
+    return Plot(figure, {"counts": counts})
+
+
+def residuals(actual: Any, predicted: Any) -> Plot:
+    """What was predicted against what was there, and how the differences are distributed.
+
+    Args:
+        actual: n numbers.
+        predicted: n numbers.
+
+    Returns:
+        The plot; "residuals" is actual minus predicted.
+    """
+    a, p = np.asarray(actual, float), np.asarray(predicted, float)
+    if a.shape != p.shape or a.ndim != 1:
+        raise ShapeError(f"residuals: {a.shape} actual and {p.shape} predicted numbers")
+    figure, (left, right) = axes(8.0, 3.6, columns=2)
+    left.plot(a, p, ".", color=BLUE, alpha=0.5, markersize=4)
+    ends = [min(a.min(), p.min()), max(a.max(), p.max())] if a.size else [0, 1]
+    left.plot(ends, ends, color=GREY, linewidth=1)
+    left.set_xlabel("actual")
+    left.set_ylabel("predicted")
+    # Of rules for the number of bins only those that look at nothing but n are safe from a single distant row.
+    bins = min(60, max(1, round(2 * len(a) ** (1 / 3)))) if a.size and np.ptp(a - p) > 0 else 1
+    right.hist(a - p, bins=bins, color=BLUE)
+    right.axvline(0, color=GREY, linewidth=1)
+    right.set_xlabel("actual - predicted")
+    right.set_ylabel("rows")
+    return Plot(figure, {"actual": a, "predicted": p, "residuals": a - p})
+
+
+def gradient_health(checkups: Sequence[Any]) -> Plot:
+    """The size of the gradient at each layer, epoch by epoch, as `rg.train.GradientHealth` found it.
+
+    Returns:
+        The plot; "epoch", and an array for each layer under its name.
+    """
+    if not checkups:
+        raise RetrogradError("gradient_health: there are no checkups; train with rg.train.GradientHealth() first")
+    from matplotlib import colormaps
+
+    figure, ax = axes()
+    layers = [layer.name for layer in checkups[0].health.layers]
+    drawn: dict[str, Any] = {"epoch": [c.epoch for c in checkups]}
+    colours = colormaps["viridis"](np.linspace(0, 0.9, len(layers)))
+    for i, name in enumerate(layers):
+        drawn[name] = np.array([c.health.layers[i].gradient for c in checkups])
+        ax.plot(drawn["epoch"], drawn[name], ".-", color=colours[i], label=name, linewidth=1)
+    if all(np.all(drawn[name] > 0) for name in layers):
+        ax.set_yscale("log")
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("gradient at the output of the layer")
+    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return Plot(figure, drawn)
