@@ -15,7 +15,7 @@ version = release = retrograd.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml", "repository_links"]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
-exclude_patterns = ["_ext", "build", "decisions/0000*"]
+exclude_patterns = ["_ext", "build"]
 html_theme = "furo"
 html_title = "retrograd"
 pygments_style, pygments_dark_style = "friendly", "native"

@@ -85,6 +85,8 @@ def test_what_is_not_computed_yet_is_not_shown(opened):
     assert reader.run(inside) == ["net 0.3775", "", "", ""]
     reader.press("everything")
     assert reader.run(inside) == ["0.5933", "0.5969", "0.7514", "0.7729"]
+    reader.press("forward")
+    assert reader.run(inside) == ["0.5933", "", "", ""] and not reader.run("return retrograd.everything")
 
 
 @pytest.mark.system("11.1", home="L", figure="after 1 and 10000 rounds the page shows the totals of A")

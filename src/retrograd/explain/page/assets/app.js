@@ -72,12 +72,14 @@ class App {
   // Moving ------------------------------------------------------------------------------------------------------
 
   async forward() {
+    this.everything = false;
     if (this.step < this.view.steps.length - 1) this.step += 1;
     else if (await this.later()) this.step = 0;
     this.refresh();
   }
 
   back() {
+    this.everything = false;
     if (this.step >= 0) this.step -= 1;
     else if (this.index > 0) {
       this.index -= 1;
@@ -88,6 +90,7 @@ class App {
   }
 
   async nextPhase() {
+    this.everything = false;
     const { steps } = this.view, phase = this.step < 0 ? -1 : steps[this.step].phase;
     const next = steps.findIndex((s) => s.phase > phase);
     if (next >= 0) this.step = next;
@@ -96,6 +99,7 @@ class App {
   }
 
   toPhase(phase) {
+    this.everything = false;
     this.step = this.view.steps.findIndex((s) => s.phase === phase);
     this.refresh();
   }

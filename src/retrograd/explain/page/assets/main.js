@@ -13,7 +13,7 @@ class Panel {
     const chips = phases.map((name, i) => {
       const current = step && step.phase === i;
       const made = el("button", { type: "button", class: current ? "chip current" : "chip", "aria-current": current ? "step" : null }, name);
-      made.addEventListener("click", () => { app.everything = false; app.toPhase(i); });
+      made.addEventListener("click", () => app.toPhase(i));
       return made;
     });
     byId("phases").replaceChildren(...chips);
@@ -139,6 +139,7 @@ class Controls {
     byId("round").textContent = app.round().toLocaleString("en");
     byId("error").textContent = app.shown(app.view.error);
     byId("error").title = app.exact(app.view.error);
+    byId("everything").checked = app.everything;
     byId("row").value = app.row;
     byId("output").value = app.view.output;
     byId("left-out").textContent = app.view.left_out;
