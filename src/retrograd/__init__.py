@@ -148,8 +148,8 @@ warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"retrograd\."
 
 _LAZY = {  # name -> module that has it; loaded at first use, so that `import retrograd` stays quick
     "nn": "retrograd.nn", "optim": "retrograd.optim", "train": "retrograd.train", "data": "retrograd.data",
-    "learning": "retrograd.learning", "plots": "retrograd.plots", "testing": "retrograd.testing", "errors": "retrograd.errors",
-    "explain": "retrograd.explain", "check_grads": "retrograd.testing",
+    "learning": "retrograd.learning", "plots": "retrograd.plots", "testing": "retrograd.testing",
+    "errors": "retrograd.errors", "explain": "retrograd.explain", "check_grads": "retrograd.testing",
 }  # fmt: skip
 _FUNCTIONS = {"explain", "check_grads"}  # functions named so inside their module; the others are the modules
 

@@ -177,7 +177,9 @@ THIRD = {
     "recorded through jit": lambda f: recorded(rg.jit(f)),
     "of checkpoint": lambda f: rg.grad(reverse(reverse(rg.checkpoint(f))))(POINT),
     "of jit": lambda f: rg.grad(forward(reverse(rg.jit(f))))(POINT),
-    "of vmap": lambda f: rg.grad(lambda xs: reverse(reverse(lambda x: rg.sum(rg.vmap(f)(x * rg.ones((1, N))))))(xs))(POINT),
+    "of vmap": lambda f: rg.grad(lambda xs: reverse(reverse(lambda x: rg.sum(rg.vmap(f)(x * rg.ones((1, N))))))(xs))(
+        POINT
+    ),
     "vmap": lambda f: rg.vmap(rg.grad(forward(reverse(f))))(OTHERS)[0],
     "loops in Python": lambda f: in_debug(forward(reverse(f))),
 }

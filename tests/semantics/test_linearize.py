@@ -65,8 +65,8 @@ def count(graph):
 )
 def test_the_linear_function_computes_nothing_that_needs_no_tangent(f):
     """No exp, sin or cos is left in it, not in loops and branches either: what they gave has been kept."""
-    from retrograd.graph.trace import trace
     from retrograd.core.types import type_of
+    from retrograd.graph.trace import trace
 
     _, push = rg.linearize(f, X)
     graph = trace(lambda t: [push(t)], [type_of(V)], "the linear function").graph

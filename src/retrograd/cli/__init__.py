@@ -1,4 +1,4 @@
-"""The command line: ``retrograd train``, ``predict`` and ``explain``."""
+"""The command line: ``retrograd train``, ``predict``, ``evaluate``, ``explain`` and ``play``."""
 
 from retrograd.cli.main import main as main
 

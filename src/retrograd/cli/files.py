@@ -53,5 +53,7 @@ def check_report(name: str, source: str, folder: str | None = None) -> Path:
     if folder is not None:
         page, model = path.absolute(), Path(folder).absolute()
         if page == model or page in model.parents or model in page.parents:
-            raise DataError(f"--report {name!r} and the model's folder {folder!r} are in each other's way: choose others")
+            raise DataError(
+                f"--report {name!r} and the model's folder {folder!r} are in each other's way: choose others"
+            )
     return path

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from retrograd.core.sweep import Node
+from retrograd.errors import RetrogradError
 from retrograd.learning.recording import Recording
 
 PRODUCTS = ("matmul", "affine")
@@ -34,11 +35,19 @@ def multiply_adds(recording: Recording) -> Cost:
     """What the products of a program cost, counted while its tape is swept.
 
     Sums, elementwise functions and biases count for nothing: they cost what their results have elements.
+
+    Raises:
+        RetrogradError: for a program with loops, branches or compiled functions, whose products are not on the tape.
     """
     forward = backward = 0
 
     def count(node: Node, cotangent: Any, handed_on: Sequence[Any]) -> None:
         nonlocal forward, backward
+        if node.prim.multi:
+            raise RetrogradError(
+                f"multiply_adds: what {node.prim.name} does in {recording.name} is not on the tape, so its products "
+                "cannot be counted; write loops in Python, without rg.jit"
+            )
         if node.prim.name not in PRODUCTS:
             return
         assert node.args is not None

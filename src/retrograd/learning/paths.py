@@ -21,10 +21,11 @@ LIMIT = 100_000  # a path is some microseconds
 
 def path_count(recording: Recording, argument: int = 0) -> int:
     """How many paths lead from an argument to the output; counted without following them."""
+    goal = recording.leaf(argument)
     ways: dict[Node, int] = {}
     for node in recording.nodes():  # the oldest first: its arguments are known
         ways[node] = sum(ways.get(p, 0) for p in node.parents or () if p is not None)
-        if node is recording.inputs[argument]:
+        if node is goal:
             ways[node] = 1
     return 0 if recording.output is None else ways[recording.output]
 
@@ -38,13 +39,13 @@ def paths(recording: Recording, argument: int = 0, *, limit: int = LIMIT) -> Ite
         limit: refuse more paths than that.
 
     Raises:
-        RetrogradError: for too many paths.
+        RetrogradError: for too many paths, or an argument that is not there.
         ShapeError: if an operation on a path is not one of single numbers.
     """
     number = path_count(recording, argument)
     if number > limit:
         raise RetrogradError(f"{number} paths are too many to follow one by one (limit={limit}); the sweep needs none")
-    goal = recording.inputs[argument]
+    goal = recording.leaf(argument)
     if recording.output is None:
         return
     waiting: list[tuple[tuple[Node, ...], float]] = [((recording.output,), 1.0)]

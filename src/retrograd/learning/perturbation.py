@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from retrograd.core.tree import flatten, unflatten
-from retrograd.errors import RetrogradError
+from retrograd.errors import RetrogradError, ShapeError
 
 
 class Estimate(NamedTuple):
@@ -48,7 +48,10 @@ class _Vector:
 
     def __call__(self, vector: np.ndarray) -> float:
         self.evaluations += 1
-        return float(self.loss(self.tree(vector)))
+        found = self.loss(self.tree(vector))
+        if np.shape(found):
+            raise ShapeError(f"the loss has shape {np.shape(found)}: reduce it to one number, with rg.mean for example")
+        return float(found)
 
 
 def one_sided_differences(loss: Callable[[Any], Any], params: Any, epsilon: float = 1e-7) -> Estimate:
@@ -81,9 +84,14 @@ def central_differences(loss: Callable[[Any], Any], params: Any, epsilon: float 
     return Estimate(at.tree(found), at.evaluations)
 
 
-def _steps(at: _Vector, epsilon: float) -> Any:
+def _step(epsilon: float) -> float:
     if not epsilon > 0:
         raise RetrogradError(f"epsilon is a step, greater than 0, not {epsilon}")
+    return epsilon
+
+
+def _steps(at: _Vector, epsilon: float) -> Any:
+    epsilon = _step(epsilon)
     for j in range(at.start.size):
         step = np.zeros(at.start.size)
         step[j] = epsilon
@@ -112,6 +120,7 @@ def simultaneous_perturbation(
     d = np.asarray(signs, np.float64)
     if d.shape != (n,) or not np.all(np.abs(d) == 1):
         raise RetrogradError(f"signs are {n} numbers -1 or 1, one for each parameter")
+    epsilon = _step(epsilon)
     slope = (at(at.start + epsilon * d) - at(at.start - epsilon * d)) / (2 * epsilon)
     return Estimate(at.tree(slope * d), at.evaluations)
 

@@ -40,6 +40,17 @@ class Recording:
                     waiting.append(parent)
         return sorted(found, key=lambda node: -node.order)
 
+    def leaf(self, argument: int) -> Leaf:
+        """The leaf of one argument.
+
+        Raises:
+            RetrogradError: if there is no such argument.
+        """
+        n = len(self.inputs)
+        if not -n <= argument < n:
+            raise RetrogradError(f"{self.name} was recorded with {n} arguments, 0 to {n - 1}; argument={argument}")
+        return self.inputs[argument]
+
     def backward(
         self, cotangent: Any = None, *, rule: Rule = at_once, observe: Observer | None = None
     ) -> list[np.ndarray | None]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from retrograd.core.dispatch import apply1
 from retrograd.errors import ShapeError
-from retrograd.ops.inputs import face, normal_axes, summable
+from retrograd.ops.inputs import face, one_axis, summable
 from retrograd.ops.shaping import concatenate, full, ravel
 from retrograd.primitives.cumulative import CumulativeProduct, CumulativeSum
 
@@ -16,7 +16,7 @@ from retrograd.primitives.cumulative import CumulativeProduct, CumulativeSum
 def cumsum(x: Any, /, *, axis: int | None = None, dtype: Any = None) -> Any:
     """Running sums along an axis, of the shape of `x`; by default over all elements, row by row, along one axis.
 
-    Booleans and small integers are summed as int64.
+    Booleans and small integers are summed as int64, unsigned ones as uint64.
 
     >>> cumsum([[1, 2], [3, 4]], axis=0)
     tensor([[1, 2],
@@ -28,8 +28,8 @@ def cumsum(x: Any, /, *, axis: int | None = None, dtype: Any = None) -> Any:
 def cumprod(x: Any, /, *, axis: int | None = None, dtype: Any = None) -> Any:
     """Running products along an axis, of the shape of `x`; by default over all elements, row by row, along one axis.
 
-    Booleans and small integers are multiplied as int64. The gradient is right where factors are 0, to every order:
-    nothing is divided.
+    Booleans and small integers are multiplied as int64, unsigned ones as uint64. The gradient is right where factors
+    are 0, to every order: nothing is divided.
 
     >>> cumprod([1, 2, 3, 4])
     tensor([ 1,  2,  6, 24])
@@ -71,18 +71,17 @@ def _running(family: Any, x: Any, axis: int | None, dtype: Any, name: str) -> An
     x = summable(x, dtype)
     if axis is None:
         x, axis = ravel(x), 0
-    (place,) = normal_axes(axis, len(x.shape), name)
-    return face(apply1(family.of(place, False), x))
+    return face(apply1(family.of(one_axis(axis, len(x.shape), name), False), x))
 
 
 def _from_nothing(family: Any, x: Any, axis: int | None, dtype: Any, initial: int | None, name: str) -> Any:
     x = summable(x, dtype)
     if axis is None and len(x.shape) != 1:
         raise ShapeError(f"{name} of shape {tuple(x.shape)}: say along which axis=")
-    axis = 0 if axis is None else axis
-    out = _running(family, x, axis, None, name)
+    place = one_axis(0 if axis is None else axis, len(x.shape), name)
+    out = _running(family, x, place, None, name)
     if initial is None:
         return out
     shape = list(out.shape)
-    shape[axis] = 1
-    return concatenate([full(shape, np.asarray(initial, out.dtype)), out], axis=axis)
+    shape[place] = 1
+    return concatenate([full(shape, np.asarray(initial, out.dtype)), out], axis=place)

@@ -15,7 +15,7 @@ from retrograd.core.dispatch import apply1, apply2
 from retrograd.core.source import at_user_line
 from retrograd.errors import DTypeError, ShapeError, TracingError
 from retrograd.ops import arithmetic as a
-from retrograd.ops.inputs import array_of, converted, face, normal_axes
+from retrograd.ops.inputs import array_of, converted, face, one_axis
 from retrograd.ops.shaping import arange, broadcast_to, concatenate, expand_dims, moveaxis, ravel, reshape, transpose
 from retrograd.primitives.indexing import Gather, ScatterAdd
 from retrograd.primitives.movement import Slice
@@ -162,7 +162,7 @@ def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Any:
     x = array_of(x)
     if axis is None:
         return getitem(ravel(x), array_of(indices))
-    (place,) = normal_axes(axis, len(x.shape), "take")
+    place = one_axis(axis, len(x.shape), "take")
     return getitem(x, (*(slice(None),) * place, array_of(indices)))
 
 
@@ -172,7 +172,7 @@ def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Any:
     n = len(x.shape)
     if len(indices.shape) != n:
         raise ShapeError(f"take_along_axis: {n} axes and indices with {len(indices.shape)}")
-    (place,) = normal_axes(axis, n, "take_along_axis")
+    place = one_axis(axis, n, "take_along_axis")
     last_x, last_i = moveaxis(x, place, -1), moveaxis(indices, place, -1)
     lanes = np.broadcast_shapes(tuple(last_x.shape[:-1]), tuple(last_i.shape[:-1]))
     last_x = broadcast_to(last_x, (*lanes, last_x.shape[-1]))

@@ -7,6 +7,7 @@ weak: they take the dtype of what they meet.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from retrograd.core.dispatch import apply, apply1, apply2, current
 from retrograd.core.primitive import Primitive
 from retrograd.core.source import at_user_line
 from retrograd.core.types import WEAK_DTYPES, check_dtype, is_weak_scalar
-from retrograd.errors import CellError, DTypeError
+from retrograd.errors import CellError, DTypeError, TracingError
 from retrograd.primitives.arithmetic import Convert
 
 
@@ -140,12 +141,16 @@ def converted(x: Any, dtype: np.dtype) -> Any:
     return x if x.dtype == dtype else apply1(Convert.of(dtype), x)
 
 
+_SUMMED_AS = {"b": INT, "i": INT, "u": np.dtype("uint64")}
+
+
 def summable(x: Any, dtype: Any = None) -> Any:
-    """Numbers that are going to be added or multiplied: in `dtype`, or booleans and small integers as int64."""
+    """Numbers that are going to be added or multiplied: in `dtype`, or integers in the widest of their kind."""
     x = array_of(x)
     if dtype is not None:
-        return converted(x, np.dtype(dtype))
-    return converted(x, INT) if x.dtype.kind in "bi" and x.dtype != INT else x
+        return converted(x, check_dtype(np.dtype(dtype)))
+    wide = _SUMMED_AS.get(x.dtype.kind, x.dtype)
+    return x if x.dtype == wide else converted(x, wide)
 
 
 def promote(xs: Sequence[Any]) -> tuple[list[Any], bool]:
@@ -221,11 +226,12 @@ def normal_axes(axis: int | Sequence[int] | None, ndim: int, name: str) -> tuple
     """Sorted axes from 0; None means all.
 
     Raises:
+        TypeError: for an axis that is no integer.
         ValueError: for an axis out of range, or given twice.
     """
     if axis is None:
         return tuple(range(ndim))
-    listed = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
+    listed = (axis,) if isinstance(axis, (int, np.integer)) else integers(axis, name, "axis")
     for a in listed:
         if not -ndim <= a < ndim:
             raise ValueError(f"{name}: axis {a} is out of range for {ndim} axes")
@@ -233,3 +239,41 @@ def normal_axes(axis: int | Sequence[int] | None, ndim: int, name: str) -> tuple
     if len(set(found)) != len(found):
         raise ValueError(f"{name}: axis given twice in {listed}")
     return tuple(found)
+
+
+def one_axis(axis: Any, ndim: int, name: str) -> int:
+    """The axis from 0, of a function that goes along exactly one.
+
+    Raises:
+        TypeError: for an axis that is no integer.
+        ValueError: for an axis out of range, or for none or several.
+    """
+    found = () if axis is None else normal_axes(axis, ndim, name)
+    if len(found) != 1:
+        raise ValueError(f"{name} goes along one axis, got axis={axis!r}")
+    return found[0]
+
+
+def integers(value: Any, name: str, what: str) -> tuple[int, ...]:
+    """One integer or several.
+
+    Raises:
+        TypeError: for anything else.
+    """
+    if isinstance(value, (tuple, list, range)) or (isinstance(value, np.ndarray) and value.ndim):
+        return tuple(integer(v, name, what) for v in value)
+    return (integer(value, name, what),)
+
+
+def integer(value: Any, name: str, what: str) -> int:
+    """An integer, of whatever type says that it is one.
+
+    Raises:
+        TypeError: for anything else; a float is never cut off.
+    """
+    try:
+        return index(value)
+    except TracingError:
+        raise
+    except TypeError:
+        raise TypeError(f"{name}: {what} must be an integer, got {value!r}") from None

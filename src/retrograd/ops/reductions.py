@@ -12,7 +12,7 @@ from retrograd.config import BOOL, default_float
 from retrograd.core.dispatch import apply1
 from retrograd.errors import ShapeError
 from retrograd.ops import arithmetic as a
-from retrograd.ops.inputs import array_of, as_float, face, is_weak, normal_axes, summable
+from retrograd.ops.inputs import array_of, as_float, face, is_weak, normal_axes, one_axis, summable
 from retrograd.ops.shaping import moveaxis, ravel, reshape
 from retrograd.primitives.cumulative import Prod
 from retrograd.primitives.fused import SOFTMAX, OneHot
@@ -22,7 +22,7 @@ Axis = int | Sequence[int] | None
 
 
 def sum(x: Any, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Any:
-    """Sum over axes (all by default). Booleans and small integers are summed as int64.
+    """Sum over axes (all by default). Booleans and small integers are summed as int64, unsigned ones as uint64.
 
     >>> sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
     tensor([4., 6.], dtype=float32)
@@ -33,9 +33,10 @@ def sum(x: Any, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = Fal
 
 
 def prod(x: Any, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Any:
-    """Product over axes (all by default), 1 of nothing. Booleans and small integers are multiplied as int64.
+    """Product over axes (all by default), 1 of nothing.
 
-    The gradient is right where factors are 0, to every order: nothing is divided.
+    Booleans and small integers are multiplied as int64, unsigned ones as uint64. The gradient is right where factors
+    are 0, to every order: nothing is divided.
 
     >>> import retrograd as rg
     >>> rg.grad(prod)(rg.tensor([2.0, 0.0, 3.0]))
@@ -106,7 +107,7 @@ def _place(prim: type[Argmax | Argmin], x: Any, axis: int | None, keepdims: bool
     if axis is None:
         flat = _place(prim, ravel(x), 0, False)
         return reshape(flat, (1,) * len(x.shape)) if keepdims else flat
-    axes = normal_axes(axis, len(x.shape), prim.name)
+    axes = (one_axis(axis, len(x.shape), prim.name),)
     _nonempty(x, axes, prim.name)
     return face(apply1(prim.of(axes, keepdims), x))
 
@@ -141,7 +142,7 @@ def logsumexp(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
 def softmax(x: Any, /, *, axis: int = -1) -> Any:
     """Exponentials that sum to one along an axis."""
     x = as_float(x)
-    (place,) = normal_axes(axis, len(x.shape), "softmax")
+    place = one_axis(axis, len(x.shape), "softmax")
     if not x.shape[place]:
         return face(x)
     if place == len(x.shape) - 1:
@@ -158,7 +159,7 @@ def log_softmax(x: Any, /, *, axis: int = -1) -> Any:
 def _shifted(x: Any, axis: int) -> Any:
     """`x` less its largest element along an axis, which is a constant to derivatives: no softmax depends on it."""
     x = as_float(x)
-    (place,) = normal_axes(axis, len(x.shape), "softmax")
+    place = one_axis(axis, len(x.shape), "softmax")
     return a.subtract(x, a.stop_gradient(max(x, axis=place, keepdims=True))) if x.shape[place] else x
 
 

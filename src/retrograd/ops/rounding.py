@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from retrograd.core.dispatch import apply1, apply2
 from retrograd.errors import DTypeError
 from retrograd.ops import arithmetic as a
-from retrograd.ops.inputs import array_of, dtype_of, face, is_weak, promote
+from retrograd.ops.inputs import array_of, dtype_of, face, integer, is_weak, promote
 from retrograd.primitives import rounding as p
 
 
@@ -55,16 +56,23 @@ def round(x: Any, /, decimals: int = 0) -> Any:
     With `decimals` it is ``round(x * 10**decimals) / 10**decimals``, computed as NumPy computes it.
 
     Raises:
-        DTypeError: for integers and fewer than no decimals.
+        DTypeError: for booleans, and for integers and fewer than no decimals.
+        TypeError: if `decimals` is no integer.
+        ValueError: for more than 308 decimals either way: no float is that large.
 
     >>> round([0.5, 1.5, 2.5, -0.7])
     tensor([ 0.,  2.,  2., -1.], dtype=float32)
     >>> round([3.14159, 2.71828], 2)
     tensor([3.14, 2.72], dtype=float32)
     """
+    decimals = integer(decimals, "round", "decimals")
     if not decimals:
         return _whole(p.ROUND, x)
+    if abs(decimals) > sys.float_info.max_10_exp:
+        raise ValueError(f"round: decimals = {decimals}; it must be from -308 to 308")
     x = array_of(x)
+    if x.dtype.kind == "b":
+        raise _no_meaning(p.ROUND)
     if x.dtype.kind in "iu":
         if decimals < 0:
             raise DTypeError(f"round of {x.dtype} to {decimals} decimals; convert with .astype to a float first")

@@ -13,7 +13,7 @@ from retrograd.core.box import box
 from retrograd.core.dispatch import apply, apply1
 from retrograd.core.types import check_dtype
 from retrograd.errors import ShapeError
-from retrograd.ops.inputs import array_of, converted, face, normal_axes, promote
+from retrograd.ops.inputs import array_of, converted, face, integers, normal_axes, one_axis, promote
 from retrograd.primitives.creation import Iota
 from retrograd.primitives.families import broadcast_to as _stretch
 from retrograd.primitives.movement import Broadcast, Concatenate, Pad, Reshape, Slice, Transpose
@@ -69,7 +69,7 @@ def swapaxes(x: Any, axis1: int, axis2: int, /) -> Any:
     """Two axes exchanged."""
     x = array_of(x)
     n = len(x.shape)
-    ((a,), (b,)) = normal_axes(axis1, n, "swapaxes"), normal_axes(axis2, n, "swapaxes")
+    a, b = one_axis(axis1, n, "swapaxes"), one_axis(axis2, n, "swapaxes")
     order = list(range(n))
     order[a], order[b] = b, a
     return face(apply1(Transpose.of(tuple(order)), x))
@@ -80,8 +80,7 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
     x = array_of(x)
     n = len(x.shape)
     sources, destinations = (
-        [normal_axes(a, n, "moveaxis")[0] for a in ([axes] if isinstance(axes, (int, np.integer)) else axes)]
-        for axes in (source, destination)
+        [one_axis(a, n, "moveaxis") for a in integers(axes, "moveaxis", "axis")] for axes in (source, destination)
     )
     if len(set(sources)) != len(destinations) or len(set(destinations)) != len(sources):
         raise ValueError(f"moveaxis: {source} and {destination} must name the same number of different axes")
@@ -94,7 +93,7 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
 def expand_dims(x: Any, /, axis: int | Sequence[int]) -> Any:
     """New axes of length one at these places of the result."""
     x = array_of(x)
-    count = 1 if isinstance(axis, (int, np.integer)) else len(axis)
+    count = len(integers(axis, "expand_dims", "axis"))
     places = normal_axes(axis, len(x.shape) + count, "expand_dims")
     rest = iter(x.shape)
     return reshape(x, tuple(1 if i in places else next(rest) for i in range(len(x.shape) + count)))
@@ -133,7 +132,7 @@ def concatenate(arrays: Sequence[Any], /, *, axis: int | None = 0) -> Any:
     ndim = len(values[0].shape)
     if ndim == 0:
         raise ShapeError("concatenate of scalars: use stack")
-    return face(apply(Concatenate.of(normal_axes(axis, ndim, "concatenate")[0]), *values))
+    return face(apply(Concatenate.of(one_axis(axis, ndim, "concatenate")), *values))
 
 
 concat = concatenate
@@ -189,6 +188,7 @@ def roll(x: Any, /, shift: int | Sequence[int], *, axis: int | Sequence[int] | N
     with each; an axis that is named twice is moved twice.
 
     Raises:
+        TypeError: if a shift is no integer.
         ValueError: if there are shifts for another number of axes.
 
     >>> roll([1, 2, 3, 4], 1)
@@ -197,12 +197,11 @@ def roll(x: Any, /, shift: int | Sequence[int], *, axis: int | Sequence[int] | N
     x = array_of(x)
     if axis is None:
         return reshape(roll(ravel(x), shift, axis=0), tuple(x.shape))
-    shifts, axes = ([v] if isinstance(v, (int, np.integer)) else list(v) for v in (shift, axis))
+    shifts, axes = integers(shift, "roll", "shift"), integers(axis, "roll", "axis")
     if len(shifts) != len(axes) and 1 not in (len(shifts), len(axes)):
         raise ValueError(f"roll: {len(shifts)} shifts for {len(axes)} axes")
     for s, a in np.broadcast(shifts, axes):
-        (place,) = normal_axes(int(a), len(x.shape), "roll")
-        x = _rolled(x, int(s), place)
+        x = _rolled(x, int(s), one_axis(int(a), len(x.shape), "roll"))
     return face(x)
 
 

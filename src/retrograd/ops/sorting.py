@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from retrograd.core.dispatch import apply1
 from retrograd.ops.indexing import take_along_axis
-from retrograd.ops.inputs import array_of, face, normal_axes
+from retrograd.ops.inputs import array_of, face, integer, one_axis
 from retrograd.ops.shaping import moveaxis, ravel
 from retrograd.primitives.movement import Slice
 from retrograd.primitives.sorting import Argsort
@@ -36,7 +36,10 @@ def argsort(x: Any, /, *, axis: int | None = -1, descending: bool = False, stabl
     x = array_of(x)
     if axis is None:
         x, axis = ravel(x), -1
-    (place,) = normal_axes(axis, len(x.shape), "argsort")
+    return _order(x, one_axis(axis, len(x.shape), "argsort"), descending)
+
+
+def _order(x: Any, place: int, descending: bool) -> Any:
     if place == len(x.shape) - 1:
         return face(apply1(Argsort.of(bool(descending)), x))
     return moveaxis(face(apply1(Argsort.of(bool(descending)), moveaxis(x, place, -1))), -1, place)
@@ -57,7 +60,8 @@ def sort(x: Any, /, *, axis: int | None = -1, descending: bool = False, stable: 
     x = array_of(x)
     if axis is None:
         x, axis = ravel(x), -1
-    return take_along_axis(x, argsort(x, axis=axis, descending=descending), axis=axis)
+    place = one_axis(axis, len(x.shape), "sort")
+    return take_along_axis(x, _order(x, place, descending), axis=place)
 
 
 def top_k(x: Any, /, k: int, *, axis: int = -1, largest: bool = True) -> TopK:
@@ -67,6 +71,7 @@ def top_k(x: Any, /, k: int, *, axis: int = -1, largest: bool = True) -> TopK:
     `k` smallest, smallest first. The gradient goes to the elements that were taken.
 
     Raises:
+        TypeError: if `k` is no integer.
         ValueError: unless 0 <= k <= the length of the axis.
 
     >>> values, indices = top_k([1.0, 4.0, 2.0, 4.0], 2)
@@ -74,12 +79,13 @@ def top_k(x: Any, /, k: int, *, axis: int = -1, largest: bool = True) -> TopK:
     (tensor([4., 4.], dtype=float32), tensor([1, 3]))
     """
     x = array_of(x)
-    (place,) = normal_axes(axis, len(x.shape), "top_k")
+    place = one_axis(axis, len(x.shape), "top_k")
     n = x.shape[place]
+    k = integer(k, "top_k", "k")
     if not 0 <= k <= n:
         raise ValueError(f"top_k: k = {k} of an axis of length {n}; it must be from 0 to {n}")
-    order = argsort(x, axis=place, descending=largest)
+    order = _order(x, place, largest)
     zeros, ones = (0,) * len(x.shape), (1,) * len(x.shape)
-    lengths = tuple(int(k) if a == place else m for a, m in enumerate(x.shape))
+    lengths = tuple(k if a == place else m for a, m in enumerate(x.shape))
     indices = face(apply1(Slice.of(zeros, lengths, ones), order))
     return TopK(take_along_axis(x, indices, axis=place), indices)

@@ -16,7 +16,7 @@ TOTAL = frozenset((
     "any", "all", "argmax", "argmin", "logsumexp", "softmax", "layer_norm", "one_hot", "argsort", "matmul", "affine",
     "prod", "cumulative_sum", "cumulative_product", "linear_recurrence",
 ))  # fmt: skip
-PARTIAL = frozenset(("power", "integer_power", "check_labels", "check_converged"))  # pointwise, and not defined for all integers
+PARTIAL = frozenset(("power", "integer_power", "check_labels", "check_converged"))  # not defined for all integers
 
 Constants = list[tuple[Var, Operand]]  # what the body calls a value, and what it is outside
 

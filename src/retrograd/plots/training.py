@@ -39,7 +39,8 @@ def curves(history: Mapping[str, Sequence[float]], quantity: str = "loss") -> Pl
     best = getattr(history, "best_epoch", None)
     if best:
         ax.axvline(best, color=GREY, linewidth=1, linestyle=":")
-        ax.annotate(f" best: {best}", (best, 1), xycoords=("data", "axes fraction"), va="top", color=GREY)
+        place = {"xycoords": ("data", "axes fraction"), "xytext": (4, 0), "textcoords": "offset points"}
+        ax.annotate(f"best: {best}", (best, 1), **place, va="top", color=GREY)
     ax.set_xlabel("epoch")
     ax.set_ylabel(quantity)
     ax.legend(frameon=False)
@@ -125,7 +126,7 @@ def gradient_health(checkups: Sequence[Any]) -> Plot:
     figure, ax = axes()
     layers = [layer.name for layer in checkups[0].health.layers]
     drawn: dict[str, Any] = {"epoch": [c.epoch for c in checkups]}
-    colours = colormaps["viridis"](np.linspace(0, 0.9, len(layers)))
+    colours = colormaps["viridis"](np.linspace(0.25, 0.85, len(layers)))  # seen on white and on black
     for i, name in enumerate(layers):
         drawn[name] = np.array([c.health.layers[i].gradient for c in checkups])
         ax.plot(drawn["epoch"], drawn[name], ".-", color=colours[i], label=name, linewidth=1)

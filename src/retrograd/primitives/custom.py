@@ -1,4 +1,4 @@
-"""The primitive of `custom_jvp`: a function whose forward derivative is declared, its reverse one transposed from it."""
+"""The primitive of `custom_jvp`: a forward derivative is declared, the reverse one is transposed from it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class CustomJVP(OfGraphs):
         primal, rule = (
             g and derive.batched(g, (True,) * len(g.inputs), size, (True,) * len(g.outputs))[0] for g in graphs
         )
-        prim = CustomJVP(primal, rule, self.label, self.depth)  # type: ignore[arg-type]
+        prim = CustomJVP(primal, rule, self.label, self.depth)
         return apply(prim, *everything), (True,) * len(self.primal.outputs)
 
     @property
@@ -116,7 +116,7 @@ class CustomJVP(OfGraphs):
         pushed = apply(Call(only, f"jvp of {self.label}"), *args, *self._tangents(args, tangents))
         return derive.spread(pushed, derive.floats(self.primal.out_types))
 
-    # The derivative of the rule by its tangents, in two parts: forward (`linear_split`) or transposed (`split`) --------
+    # The derivative of the rule by its tangents, in two parts: forward (`linear_split`) or transposed (`split`) -----
 
     def _parts(self, needs: derive.Flags, how: Callable[[Graph, derive.Flags], derive.Split]) -> tuple[Graph, Any]:
         """Arguments -> outputs and residuals, and the split whose second part is linear."""
@@ -137,7 +137,7 @@ class CustomJVP(OfGraphs):
 
             return derive.pruned(trace_pure(at_zero, derive.strong(types), self.label)), parts
 
-        return derive.remembered(rule, ("parts", needs, how), make)  # type: ignore[no-any-return]
+        return derive.remembered(rule, ("parts", needs, how), make)
 
     def _check(self, parts: derive.Split, n: int, n_tangents: int) -> None:
         """Refuse a rule that is plainly not linear, going by what both parts, one after the other, make of tangents."""

@@ -292,7 +292,7 @@ def pruned(graph: Graph) -> Graph:
 def zeros_like_outputs(graph: Graph) -> Graph:
     """A graph of the same inputs and output types that gives zeros."""
     types = strong(graph.out_types)
-    return trace_pure(lambda *xs: [zeros_for(t) for t in types], graph.in_types, "zeros")
+    return trace_pure(lambda *_: [zeros_for(t) for t in types], graph.in_types, "zeros")
 
 
 def with_outputs(graph: Graph, n: int, before: Sequence[ArrayType], after: Sequence[ArrayType]) -> Graph:

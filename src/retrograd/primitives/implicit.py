@@ -32,9 +32,7 @@ UNFINISHED, NOT_FINITE = -1, -2
 
 @dataclass(frozen=True)
 class CheckConverged(Pointwise):
-    r"""How an iteration ended, as it is: 0. That it met its limit (-1), or what is not finite (-2), raises
-    NotConverged. :math:`y = x`. No derivative.
-    """
+    r"""How an iteration ended, as it is; its limit (-1) or what is not finite (-2) raises. :math:`y = x`."""
 
     label: str
     limit: int
@@ -128,7 +126,7 @@ class FixedPoint(OfGraphs):
     @property
     def solution(self) -> Graph:
         """The same, written out as a loop."""
-        return derive.remembered(self.body, ("solution", self), self._written_out)  # type: ignore[no-any-return]
+        return derive.remembered(self.body, ("solution", self), self._written_out)
 
     def _written_out(self) -> Graph:
         types = derive.strong(self.body.in_types)
@@ -191,9 +189,7 @@ class FixedPoint(OfGraphs):
     def _of_derivative(self, body: Graph, n_consts: int) -> FixedPoint:
         """The fixed point of a linear body."""
         label = self.label if self.floor == 0 else f"the derivative of {self.label}"
-        return replace(
-            self, body=body, n_consts=n_consts, tolerance=self.derivative_tolerance, label=label, floor=0.0
-        )
+        return replace(self, body=body, n_consts=n_consts, tolerance=self.derivative_tolerance, label=label, floor=0.0)
 
     def residuals(self, level: Any, values: list[Any], parents: list[Any]) -> tuple[Any, Any]:
         outs = level.perform(self, values)
@@ -247,4 +243,4 @@ class FixedPoint(OfGraphs):
                 tuple(parts.pulled[:k]),
             )
 
-        return derive.remembered(self.body, ("transposed", flags), make)  # type: ignore[no-any-return]
+        return derive.remembered(self.body, ("transposed", flags), make)

@@ -268,7 +268,8 @@ class Scan(OfGraphs):
             outs, saved = segmented.forward(*self._parts(xs))
             return [*outs, *saved]
 
-        graph = derive.remembered(self.body, ("in segments", self), lambda: trace_pure(run, types, "a scan in segments"))
+        key = ("in segments", self, needs)
+        graph = derive.remembered(self.body, key, lambda: trace_pure(run, types, "a scan in segments"))
         return Call(graph, "scan in segments"), parts.n_outputs
 
     def _segmented(self, needs: derive.Flags) -> Segmented | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 from math import ceil
 from typing import Any
 
@@ -53,8 +54,8 @@ def plan_for(steps: int, kept: int, carry: int, memory: int | str, name: str = "
             break
         least = min(least, needed)
     raise RetrogradError(
-        f"the reverse sweep of a {name} of {steps} steps does not fit into memory={memory} bytes: a step keeps {kept}, its "
-        f"carry takes {carry}, and the least in all is {least}"
+        f"the reverse sweep of a {name} of {steps} steps does not fit into memory={memory} bytes: a step keeps {kept}, "
+        f"its carry takes {carry}, and the least in all is {least}"
     )
 
 
@@ -71,7 +72,7 @@ def _best(steps: int, kept: int, carry: int, depth: int) -> tuple[int, Plan]:
 
 
 def _lengths(steps: int) -> list[int]:
-    """Lengths to try: all of the shortest, then about every seventh part more; each the shortest for its number of segments."""
+    """Lengths to try: all short ones, then each longer by a seventh; the shortest for its number of segments."""
     tried, length = set(), 1
     while length < steps:
         tried.add(ceil(steps / ceil(steps / length)))
@@ -163,14 +164,15 @@ class Segmented:
 
         def segment(*values: Any) -> list[Any]:
             at = [0, k, k + self.n_back, k + self.n_back + c, k + self.n_back + c + len(xs), len(values)]
-            own, back, start, x, ct = (values[a:b] for a, b in zip(at, at[1:], strict=False))
+            own, back, start, x, ct = (values[a:b] for a, b in pairwise(at))
             return self._again(part, plan[1:], own, start, x, back, ct)
 
         columns = [*saved[:c], *mains]
         body = _traced(segment, _rows_of([*consts, *cts], columns))
         loop = replace(
-            self.scan, body=body, length=n, n_consts=k, n_carry=self.n_back, backwards=not self.scan.backwards, memory=None
-        )
+            self.scan, body=body, length=n, n_consts=k, n_carry=self.n_back,
+            backwards=not self.scan.backwards, memory=None,
+        )  # fmt: skip
         outs = apply(loop, *consts, *cts, *columns)
         found = outs[self.n_back :]
         joined = [self._whole(y, r) for y, r in zip(found, rest_x or [None] * len(found), strict=True)]

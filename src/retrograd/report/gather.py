@@ -1,4 +1,4 @@
-"""What a report says, as a plain record: from an outcome of training, or from an evaluation and the model's own record."""
+"""What a report says, as a plain record: of a training, or of an evaluation and what the model says of its training."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Training:
         test: measures on the test rows, when the model was made.
         columns: what was made of each column.
         notes: what was said before the training.
-        settings: by name.
+        settings: by name, as texts.
         versions: what computed then.
         checkups: of the gradients' health.
     """
@@ -67,7 +67,7 @@ class Training:
     test: dict[str, float]
     columns: tuple[ColumnReport, ...]
     notes: tuple[str, ...]
-    settings: dict[str, Any]
+    settings: dict[str, str]
     versions: dict[str, str]
     checkups: tuple[Checkup, ...]
 
@@ -191,12 +191,19 @@ def training_of(record: Mapping[str, Any]) -> Training:
             test={str(name): float(value) for name, value in record.get("test", {}).items()},
             columns=tuple(ColumnReport(**_checked(column, names)) for column in record.get("columns", ())),
             notes=tuple(str(note) for note in record.get("notes", ())),
-            settings={name: record[name] for name in SETTINGS if name in record},
+            settings={name: _setting(record[name]) for name in SETTINGS if name in record},
             versions={str(name): str(value) for name, value in record.get("versions", {}).items()},
             checkups=tuple(Checkup.from_json(saved) for saved in record.get("checkups", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError, ModelError) as error:
         raise ModelError("the model's record of its training is damaged: a report cannot be made of it") from error
+
+
+def _setting(value: Any) -> str:
+    """A setting as text."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none: a linear model"
+    return str(value)
 
 
 _COUNTS = {"inputs", "rows", "missing", "distinct", "pooled", "pooled_cells"}
@@ -207,9 +214,9 @@ def _checked(column: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
     """The fields of a saved column report, each of its type."""
     if set(column) != names:
         raise ValueError(names)
-    kinds: dict[str, tuple[type, ...]] = {name: (int,) for name in _COUNTS}
-    kinds |= {name: (float, int, type(None)) for name in _AMOUNTS}
-    kinds |= {name: (str, type(None)) for name in ("reason", "fill")}
+    kinds: dict[str, tuple[type, ...]] = dict.fromkeys(_COUNTS, (int,))
+    kinds |= dict.fromkeys(_AMOUNTS, (float, int, type(None)))
+    kinds |= dict.fromkeys(("reason", "fill"), (str, type(None)))
     if not all(isinstance(value, kinds.get(name, (str,))) for name, value in column.items()):
         raise ValueError(column)
     return dict(column)

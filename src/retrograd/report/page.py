@@ -79,8 +79,8 @@ def report(
     """Write a report: one HTML file that needs nothing from elsewhere, and is there whole or not at all.
 
     Args:
-        result: what `train_table` or `evaluate` gave. Train with the callback `rg.train.GradientHealth(every=None)`, and
-            the report says how the gradients fared.
+        result: what `train_table` or `evaluate` gave. Train with the callback `rg.train.GradientHealth(every=None)`,
+            and the report says how the gradients fared.
         path: of the file; one that is there is replaced.
         model: the folder in which the model is saved, for the commands that load it again.
         data: the file that the table came from, likewise; by default what the table is called.
@@ -150,13 +150,15 @@ def _pictures(facts: Facts) -> dict[str, Any]:
     """The plots that there are figures for, as SVG."""
     from markupsafe import Markup
 
-    found = {}
+    found = dict.fromkeys(("curves", "residuals", "health"), "")
     history = facts.history
     if history.epochs and ("loss" in history or "val_loss" in history):
         what = "Training and validation error by epoch" if "val_loss" in history else "Training error by epoch"
         found["curves"] = inline(plots.curves(history), "curves", what)
     if facts.task == "regression":
-        found["residuals"] = inline(_residuals(facts), "residuals", "Predicted and actual amounts, and their differences")
+        found["residuals"] = inline(
+            _residuals(facts), "residuals", "Predicted and actual amounts, and their differences"
+        )
     if facts.training.checkups:
         found["health"] = inline(
             plots.gradient_health(facts.training.checkups), "health", "The gradient at each layer, by epoch"

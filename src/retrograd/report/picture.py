@@ -6,19 +6,25 @@ import re
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
+from retrograd.plots.plot import BLUE, GREY, ORANGE
+
 if TYPE_CHECKING:
     from retrograd.plots import Plot
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _HREFS = ("href", f"{{{XLINK}}}href")
-_BLACK = re.compile(r"(?P<what>fill|stroke): #000000")
+_COLOURS = {
+    "#000000": "currentColor",
+    BLUE: f"var(--main, {BLUE})", ORANGE: f"var(--second, {ORANGE})", GREY: f"var(--soft, {GREY})",
+}  # fmt: skip
+_NAMED = re.compile(rf"(?<=(?:: ))({'|'.join(_COLOURS)})\b")
 
 
 def inline(plot: Plot, prefix: str, title: str) -> str:
     """The plot as an SVG element to stand among others in an HTML page.
 
-    Ids, and what refers to them, are prefixed: matplotlib calls every first figure `figure_1`. What is black follows the
-    text's colour, and there is no background, so that it can be read on a dark page.
+    Ids, and what refers to them, are prefixed: matplotlib calls every first figure `figure_1`. Colours are those of the
+    page (its variables `--main`, `--second` and `--soft`), and there is no background: it can be read on a dark one.
 
     Args:
         plot: what to draw; its figure loses its background.
@@ -58,8 +64,7 @@ def _adapt(element: ET.Element, prefix: str) -> None:
         if "url(#" in value:
             element.set(name, value.replace("url(#", f"url(#{prefix}-"))
     style = element.attrib.get("style", "")
-    if _BLACK.search(style):
-        element.set("style", _BLACK.sub(r"\g<what>: currentColor", style))
-    elif element.tag == f"{{{SVG}}}text" and "fill" not in style:
+    if style:
+        element.set("style", _NAMED.sub(lambda found: _COLOURS[found[0]], style))
+    if element.tag == f"{{{SVG}}}text" and "fill" not in style:
         element.set("style", f"{style}; fill: currentColor")
-

@@ -27,21 +27,13 @@ MEANINGS = {
     "median_absolute_error": ("Median absolute error", "half of the rows are at least as close"),
 }
 
-_REASONS = {
-    "empty": "left out: there is nothing in it",
-    "id": "left out: it names the rows",
-    "text": "left out: free text is no category",
-    "levels": "left out: too many categories",
-    "duplicate": "left out: another column says the same",
-    "constant": "left out: the same in all training rows",
-}
+_REASONS = {"empty": "there is nothing in it", "constant": "it is the same in all training rows"}
 
 _TREATMENTS = {
     "numeric": "standardised",
     "boolean": "1 and 0",
     "date": "time passed and its place in the day, week and year",
     "categorical": "an input for each category",
-    "dropped": "left out",
 }
 
 
@@ -112,7 +104,7 @@ def columns_table(facts: Facts) -> list[dict[str, Any]]:
             "name": column.name,
             "kind": column.kind,
             "inputs": column.inputs,
-            "missing": f"{column.missing:,} ({share(column.missing / column.rows)})" if column.missing else "",
+            "missing": f"{column.missing:,} ({column.missing / column.rows:.1%})" if column.missing else "",
             "distinct": f"{column.distinct:,}",
             "spread": _spread(column, facts.clocks),
             "done": "; ".join(_done(column)),
@@ -140,27 +132,26 @@ def health_table(facts: Facts) -> dict[str, Any] | None:
 def _done(column: ColumnReport) -> Iterator[str]:
     """What was done with a column, in parts."""
     if column.reason is not None:
-        yield _REASONS.get(column.reason, "left out")
-    else:
-        yield _TREATMENTS.get(column.kind, column.kind)
-    if column.said and column.reason not in {"empty", "constant"}:
+        yield f"left out: {_REASONS.get(column.reason) or f'it {column.said}'}"
+        return
+    yield _TREATMENTS.get(column.kind, column.kind)
+    if column.said:
         yield column.said
-    if column.missing and column.inputs:
-        yield "missing cells have an input of their own" if column.fill is None else f"missing cells: {column.fill}"
+    if column.missing:
+        yield "missing cells have an input of their own" if column.fill is None else f"missing cells take {column.fill}"
     if column.pooled:
-        yield f"{counted(column.pooled, 'rare category').replace('categorys', 'categories')} taken together " + (
-            f"in {counted(column.pooled_cells, 'cell')}"
-        )
+        rare = "1 rare category" if column.pooled == 1 else f"{column.pooled:,} rare categories"
+        yield f"{rare} taken together, in {counted(column.pooled_cells, 'cell')}"
 
 
-def _spread(column: ColumnReport, clocks: frozenset[str]) -> str:
+def _spread(column: ColumnReport, clocks: frozenset[str]) -> list[str]:
     """Least, median and largest."""
     if column.low is None or column.middle is None or column.high is None:
-        return ""
+        return []
     numbers = (column.low, column.middle, column.high)
     if column.kind == "date":
-        return " · ".join(shown_date(number, clock=column.name in clocks) for number in numbers)
-    return " · ".join(amount(number) for number in numbers)
+        return [shown_date(number, clock=column.name in clocks) for number in numbers]
+    return [amount(number) for number in numbers]
 
 
 def figure(name: str, value: float | None) -> str:

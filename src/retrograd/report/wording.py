@@ -33,4 +33,4 @@ def shown(name: object) -> str:
     ('two\\nlines', 'price \\u202e', 60)
     """
     text = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in str(name))
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 20]}…{text[-19:]}"  # city=..., the end tells

@@ -129,8 +129,8 @@ def _try_loss(loss: Any, outputs: np.ndarray, y: np.ndarray, probed: np.ndarray,
             value = loss(face(outputs), face(y[probed]))
     except IndexError as error:
         raise _no_class(y, probed, outputs.shape[1] if outputs.ndim > 1 else 1, name) from error
-    if tuple(value.shape) != ():
-        raise ShapeError(f"the loss has shape {tuple(value.shape)}: reduce it to one number, with rg.mean for example")
+    if np.shape(value) != ():
+        raise ShapeError(f"the loss has shape {np.shape(value)}: reduce it to one number, with rg.mean for example")
 
 
 def _as_targets(y: np.ndarray, outputs: np.ndarray, wanted: np.dtype, name: str) -> tuple[np.ndarray, list[str]]:

@@ -203,8 +203,8 @@ def _own_rows(model: TrainedModel) -> str:
     sizes = model.training.get("rows")
     trained = f" {sizes['train']} of them" if isinstance(sizes, dict) and "train" in sizes else " most of them"
     return (
-        f"These are the rows of the training run, and{trained} are what the model learned from; new rows are harder for "
-        "it."
+        f"These are the rows of the training run, and{trained} are what the model learned from; new rows are harder "
+        "for it."
     )
 
 

@@ -102,9 +102,7 @@ def _converted(graph: Graph, types: Sequence[ArrayType]) -> Graph:
         first = [o if o.dtype == d else apply1(Convert.of(d), o) for o, d in zip(outs, dtypes, strict=False)]
         return [*first, *outs[len(types) :]]
 
-    found: Graph = remembered(
-        graph, ("converted", *dtypes), lambda: trace_pure(run, graph.in_types, "an arm of cond")
-    )
+    found: Graph = remembered(graph, ("converted", *dtypes), lambda: trace_pure(run, graph.in_types, "an arm of cond"))
     return found
 
 

@@ -50,8 +50,8 @@ class custom_jvp:  # noqa: N801 - used as a decorator
     def defjvp(self, rule: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         """Declare ``rule(primals, tangents) -> (result, tangent of the result)``; serves as a decorator.
 
-        Both arguments are tuples with an entry for each argument of the function. The tangent of an integer is None, and
-        so may be that of the result, or a part of it, where it is zero.
+        Both arguments are tuples with an entry for each argument of the function. The tangent of an integer is None,
+        and so may be that of the result, or a part of it, where it is zero.
         """
         self.rule = rule
         return rule

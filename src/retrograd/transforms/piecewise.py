@@ -28,7 +28,7 @@ def piecewise(x: Any, *cases: tuple[Any, Any], otherwise: Any, safe: Any = None)
         x: an array, or a tuple of arrays that broadcast together: conditions and functions then take as many arguments.
         cases: pairs ``(condition, function)``. A condition is a function of x that gives booleans, or the booleans
             themselves. A function works element by element: what it makes of one element may not depend on others.
-            Instead of a function a number or an array may stand. What functions and conditions capture is differentiated too.
+            Instead of a function a number or an array may stand. What functions capture is differentiated too.
         otherwise: the function where no condition holds, NaN elements among them.
         safe: an argument that is harmless for all cases; or a list with one for each case and, last, for `otherwise`
             (None: an element of x). For several x it may be a tuple of one each. With it all cases always run, in one
@@ -40,9 +40,9 @@ def piecewise(x: Any, *cases: tuple[Any, Any], otherwise: Any, safe: Any = None)
 
     >>> import numpy as np, retrograd as rg
     >>> f = lambda x: rg.piecewise(x, (lambda x: x > 0, rg.log), otherwise=lambda x: 0 * x)
-    >>> x = np.array([-1.0, 0.0, 2.0])
+    >>> x = np.array([0.0, 1.0, 2.0])
     >>> f(x), rg.grad(lambda x: rg.sum(f(x)))(x)
-    (tensor([0.        , 0.        , 0.69314718], dtype=float64), tensor([0. , 0. , 0.5], dtype=float64))
+    (tensor([0.        , 0.        , 0.69314718], dtype=float64), tensor([0. , 1. , 0.5], dtype=float64))
     """
     given = x if isinstance(x, (tuple, list)) else (x,)
     if not given or not all(map(is_number_like, given)):

@@ -16,9 +16,17 @@ FEW = 0.1
 
 
 def advice(health: Health) -> tuple[str, ...]:
-    """Sentences for a person, the gravest first; none if nothing stands out."""
-    rules = (_not_finite, _clipped, _vanishing, _exploding, _dead, _saturated, _constant)
-    return tuple(sentence for rule in rules for sentence in rule(health))
+    """Sentences for a person, the gravest first; none if nothing stands out.
+
+    Of figures that are not finite nothing more is concluded: a rectifier of NaN is not dead.
+    """
+    rules = (_unseen, _clipped, _vanishing, _exploding, _dead, _saturated, _constant)
+    return tuple(_not_finite(health)) or tuple(sentence for rule in rules for sentence in rule(health))
+
+
+def _unseen(health: Health) -> Iterator[str]:
+    if not health.layers:
+        yield "No layer could be watched: call the layers outside rg.jit, rg.scan and the other loops to see them."
 
 
 def _not_finite(health: Health) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from retrograd.core.cells import Cell
 from retrograd.core.dispatch import current, interpreter
 from retrograd.core.overlay import Overlay
 from retrograd.nn.layers import activation
@@ -125,7 +126,7 @@ class _Calls:
         if self.nudges is not None:
             output = output + self.nudges[len(self.outputs)]
         self.modules.append(module)
-        self.inputs.append(stop_gradient(args[0]) if args else None)
+        self.inputs.append(stop_gradient(args[0]) if args and isinstance(module, ELEMENTWISE) else None)
         self.outputs.append(stop_gradient(output))
         return output
 
@@ -167,7 +168,7 @@ def health(model: Module, loss: Callable[[Any, Any], Any], x: Any, y: Any) -> He
 
         def loss_of(values: Mapping[str, Any], moved: list[Any]) -> Any:
             calls.__init__(model, moved)  # type: ignore[misc] # fresh lists for each run
-            given = {cell: values[path] for path, cell in model.named_parameters() if path in values}
+            given: dict[Cell, Any] = {cell: values[path] for path, cell in model.named_parameters() if path in values}
             with watching(calls), interpreter(Overlay(current(), given)):
                 found = loss(model(rows.x), rows.y)
             return found, (found, calls.inputs, calls.outputs)
@@ -195,7 +196,7 @@ def _layer(
     ]
     weights = [np.asarray(c.numpy()) for c in module.parameters()]
     slope = None
-    if isinstance(module, ELEMENTWISE):
+    if input is not None:  # of an elementwise module that was not called with its input by name
         slope = np.abs(np.asarray(vjp(module.forward, input)[1](np.ones(value.shape, value.dtype))[0]))
     by_unit = None if slope is None else slope.reshape(-1, slope.shape[-1] if slope.ndim else 1)
     return LayerHealth(

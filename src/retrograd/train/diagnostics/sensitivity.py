@@ -63,11 +63,11 @@ def sensitivity(model: Module, x: Any, names: Sequence[str] | None = None) -> Se
         names: of the inputs; "input 0", ... by default.
 
     Raises:
-        ShapeError: for rows that are no vectors, or another number of names.
+        ShapeError: for no rows, rows that are no vectors, or another number of names.
     """
     inputs, _ = admit_inputs(model, x)
-    if inputs.ndim != 2:
-        raise ShapeError(f"sensitivity takes rows (n, inputs), not shape {inputs.shape}")
+    if inputs.ndim != 2 or not len(inputs):
+        raise ShapeError(f"sensitivity takes one or more rows (n, inputs), not shape {inputs.shape}")
     listed = tuple(names) if names is not None else tuple(f"input {i}" for i in range(inputs.shape[1]))
     if len(listed) != inputs.shape[1]:
         raise ShapeError(f"sensitivity: {len(listed)} names for {inputs.shape[1]} inputs")
