@@ -79,6 +79,8 @@ def surface(
     grid = np.stack(np.meshgrid(across, up), axis=-1)
     with no_grad():
         value = np.asarray(vmap(vmap(f))(grid))
+    if value.ndim != 2 or points < 2:
+        raise ShapeError(f"surface: drawn are numbers on 2 points or more each way, not shape {value.shape}")
     figure, ax = axes(5.4, 4.4)
     drawn = {"x": across, "y": up, "value": value}
     filled = ax.contourf(across, up, value, levels=24, cmap="Blues_r", alpha=0.85)

@@ -27,12 +27,12 @@ def curves(history: Mapping[str, Sequence[float]], quantity: str = "loss") -> Pl
     if not names:
         raise RetrogradError(f"the history has no {quantity!r}, but {', '.join(history) or 'nothing yet'}")
     figure, ax = axes()
-    epochs = np.arange(1, len(history[names[0]]) + 1)
+    epochs = np.arange(1, max(len(history[name]) for name in names) + 1)
     drawn = {"epoch": epochs, **{name: np.asarray(history[name], float) for name in names}}
     looks = {quantity: ("training", BLUE, "-"), f"val_{quantity}": ("validation", ORANGE, "--")}
     for name in names:
         label, colour, style = looks[name]
-        ax.plot(epochs, drawn[name], style, color=colour, label=label)
+        ax.plot(epochs[: len(drawn[name])], drawn[name], style, color=colour, label=label)
     values = np.concatenate([drawn[name] for name in names])
     if np.all(values > 0) and values.size and values.max() > 20 * values.min():
         ax.set_yscale("log")
@@ -57,12 +57,19 @@ def confusion(actual: Any, predicted: Any, classes: Sequence[Any] | None = None)
 
     Returns:
         The plot; "counts" is (classes, classes), a row for each actual class.
+
+    Raises:
+        RetrogradError: for no rows, or a class that is not in `classes`.
     """
     a, p = np.asarray(actual), np.asarray(predicted)
     if a.shape != p.shape or a.ndim != 1:
         raise ShapeError(f"confusion: {a.shape} actual and {p.shape} predicted classes")
     names = list(classes) if classes is not None else np.unique(np.concatenate([a, p])).tolist()
     place = {name: i for i, name in enumerate(names)}
+    strange = [name for name in (*a.tolist(), *p.tolist()) if name not in place]
+    if strange or not names:
+        what = f"{strange[0]!r} is none of the classes {names}" if strange else "there are no rows"
+        raise RetrogradError(f"confusion: {what}")
     counts = np.zeros((len(names), len(names)), int)
     for one, other in zip(a.tolist(), p.tolist(), strict=True):
         counts[place[one], place[other]] += 1
@@ -100,13 +107,15 @@ def residuals(actual: Any, predicted: Any) -> Plot:
         raise ShapeError(f"residuals: {a.shape} actual and {p.shape} predicted numbers")
     figure, (left, right) = axes(8.0, 3.6, columns=2)
     left.plot(a, p, ".", color=BLUE, alpha=0.5, markersize=4)
-    ends = [min(a.min(), p.min()), max(a.max(), p.max())] if a.size else [0, 1]
+    off = (a - p)[np.isfinite(a - p)]  # what is not finite has no place in a picture
+    seen = np.concatenate([v[np.isfinite(a - p)] for v in (a, p)])
+    ends = [seen.min(), seen.max()] if seen.size else [0, 1]
     left.plot(ends, ends, color=GREY, linewidth=1)
     left.set_xlabel("actual")
     left.set_ylabel("predicted")
     # Of rules for the number of bins only those that look at nothing but n are safe from a single distant row.
-    bins = min(60, max(1, round(2 * len(a) ** (1 / 3)))) if a.size and np.ptp(a - p) > 0 else 1
-    right.hist(a - p, bins=bins, color=BLUE)
+    bins = min(60, max(1, round(2 * len(off) ** (1 / 3)))) if off.size and np.ptp(off) > 0 else 1
+    right.hist(off, bins=bins, color=BLUE)
     right.axvline(0, color=GREY, linewidth=1)
     right.set_xlabel("actual - predicted")
     right.set_ylabel("rows")
@@ -117,14 +126,20 @@ def gradient_health(checkups: Sequence[Any]) -> Plot:
     """The size of the gradient at each layer, epoch by epoch, as `rg.train.GradientHealth` found it.
 
     Returns:
-        The plot; "epoch", and an array for each layer under its name.
+        The plot; "epoch", and an array for each layer under its name; of a layer that is called several times, the
+        second call is "name (2)".
+
+    Raises:
+        RetrogradError: no checkups, or none of the same layers.
     """
     if not checkups:
         raise RetrogradError("gradient_health: there are no checkups; train with rg.train.GradientHealth() first")
+    layers = _calls(checkups[0])
+    if not layers or any(_calls(c) != layers for c in checkups):
+        raise RetrogradError("gradient_health: every checkup must be of the same layers, one or more")
+    figure, ax = axes()
     from matplotlib import colormaps
 
-    figure, ax = axes()
-    layers = [layer.name for layer in checkups[0].health.layers]
     drawn: dict[str, Any] = {"epoch": [c.epoch for c in checkups]}
     colours = colormaps["viridis"](np.linspace(0.25, 0.85, len(layers)))  # seen on white and on black
     for i, name in enumerate(layers):
@@ -136,3 +151,10 @@ def gradient_health(checkups: Sequence[Any]) -> Plot:
     ax.set_ylabel("gradient at the output of the layer")
     ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return Plot(figure, drawn)
+
+
+def _calls(checkup: Any) -> list[str]:
+    """The layers by name; a layer that was called before has its number with it."""
+    names = [layer.name for layer in checkup.health.layers]
+    before = [names[:i].count(name) for i, name in enumerate(names)]
+    return [f"{name} ({n + 1})" if n else name for name, n in zip(names, before, strict=True)]

@@ -141,5 +141,5 @@ def test_methods_and_numpys_functions():
     assert isinstance(np.sort(x), rg.Tensor)
     with pytest.raises(RetrogradError, match=r"np\.sort with order has no counterpart"):
         np.sort(x, order="f")
-    with pytest.raises(ValueError, match="argsort: axis -1 is out of range for 0 axes"):
+    with pytest.raises(ValueError, match="^sort: axis -1 is out of range for 0 axes"):
         rg.sort(rg.tensor(1.0))

@@ -87,17 +87,28 @@ def amounts():
     return trained(data.load("diabetes"), epochs=6)
 
 
-@pytest.fixture
-def page(tmp_path):
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """The page of a result; made once for each."""
+    folder, known = tmp_path_factory.mktemp("pages"), {}
+
     def made(result, **names):
-        return Page(report(result, tmp_path / "r.html", **names).read_text(encoding="utf-8"))
+        key = result, *names.items()
+        if key not in known:
+            known[key] = Page(report(result, folder / "r.html", **names).read_text(encoding="utf-8"))
+        return known[key]
 
     return made
 
 
-def test_nothing_that_a_table_holds_becomes_a_tag(classes, page):
-    for result in (classes, evaluate(classes.model, data.load(hostile()))):
-        found = page(result, model="m")
+@pytest.fixture(scope="module")
+def later(classes):
+    return evaluate(classes.model, data.load(hostile()))
+
+
+def test_nothing_that_a_table_holds_becomes_a_tag(classes, later, page):
+    for result in (classes, later):
+        found = page(result)
         assert not {"script", "img", "b", "i", "link", "iframe"} & set(found.tags)
         assert found.tags.count("title") == 1 and not any(name.startswith("on") for name, _ in found.attributes)
         assert "<script>alert(1)</script>" in found.text["columns"] and "<b>yes</b>" in found.text["errors"]
@@ -210,12 +221,13 @@ def test_made_afterwards_it_shows_the_training_too(amounts, page, tmp_path):
     assert later.text["h1"] == "m on diabetes" and "442 rows" in later.text["rows"]
 
 
-def test_what_it_says_to_run_runs(classes, amounts, page, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    hostile().to_csv("it's $(data).csv", index=False)
-    for result, source in ((classes, "it's $(data).csv"), (amounts, "diabetes")):
-        result.model.save("a 'model'", replace=True)
-        found = page(result, model="a 'model'", data=source)
+@pytest.mark.parametrize("source", ["it's $(data).csv", "diabetes"])
+def test_what_it_says_to_run_runs(classes, amounts, page, tmp_path, capsys, source):
+    result = amounts if source == "diabetes" else classes
+    found = page(result, model="a 'model'", data=source)
+    with contextlib.chdir(tmp_path):
+        hostile().to_csv("it's $(data).csv", index=False)
+        result.model.save("a 'model'")
         lines = found.text["shell"].strip().splitlines()
         assert [shlex.split(line)[:2] for line in lines] == [["retrograd", "predict"], ["retrograd", "evaluate"]]
         for line in lines:
@@ -226,9 +238,7 @@ def test_what_it_says_to_run_runs(classes, amounts, page, tmp_path, monkeypatch,
         names = runpy.run_path("again.py")
         assert names["model"].preprocessor == result.model.preprocessor
         table = data.load(source).frame
-        printed = capsys.readouterr().out
-        assert printed.startswith(str(result.model.predict(table)[:5]))
-        (tmp_path / "predictions.csv").unlink()
+        assert capsys.readouterr().out.startswith(str(result.model.predict(table)[:5]))
 
 
 def test_without_a_header_line(amounts, page):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from retrograd.core.tree import flatten, unflatten
-from retrograd.errors import RetrogradError
+from retrograd.errors import NonFiniteError, RetrogradError
 from retrograd.transforms.derivatives import grad, hessian
 
 
@@ -42,12 +42,16 @@ def classify_point(f: Callable[[Any], Any], x: Any, *, tolerance: float = 1e-6) 
         tolerance: a gradient whose norm is at most this times max(1, largest curvature) counts as zero, as does a
             curvature of at most this share of the largest.
 
+    Raises:
+        NonFiniteError: gradient or Hessian are not finite there.
+        RetrogradError: the point has no numbers.
+
     >>> classify_point(lambda x: x[0] ** 2 - x[1] ** 2, np.zeros(2)).kind
     'saddle'
     """
     leaves, structure = flatten(x)
     arrays = [np.asarray(leaf, np.float64) for leaf in leaves]
-    if not arrays:
+    if not sum(a.size for a in arrays):
         raise RetrogradError("classify_point: the point has no numbers")
     ends = np.cumsum([a.size for a in arrays])[:-1]
 
@@ -59,6 +63,8 @@ def classify_point(f: Callable[[Any], Any], x: Any, *, tolerance: float = 1e-6) 
     at = np.concatenate([a.ravel() for a in arrays])
     norm = float(np.linalg.norm(np.asarray(grad(of_vector)(at))))
     matrix = np.asarray(hessian(of_vector)(at))
+    if not (np.isfinite(norm) and np.isfinite(matrix).all()):
+        raise NonFiniteError("classify_point: gradient or Hessian are not finite here, so there is nothing to classify")
     curvatures = np.linalg.eigvalsh((matrix + matrix.T) / 2)
     sizes = np.abs(curvatures)
     largest, smallest = float(sizes.max()), float(sizes.min())
