@@ -34,14 +34,15 @@ def evaluate(model: str, source: str, as_json: bool, report_file: str | None, no
         check_report(report_file, source)
     trained = TrainedModel.load(model)
     found = evaluated(trained, data.load(source, header=not no_header))
+    if report_file is not None:
+        from retrograd.report import report
+
+        report(found, report_file, model=model, data=source, header=not no_header)
     if as_json:
         click.echo(json.dumps({"model": model, **found.to_json()}, indent=2, allow_nan=False))
     else:
         _print(found)
     if report_file is not None:
-        from retrograd.report import report
-
-        report(found, report_file, model=model, data=source, header=not no_header)
         click.echo(f"Wrote the report to {report_file}.", err=as_json)
 
 

@@ -32,6 +32,14 @@ if TYPE_CHECKING:
 )
 @click.option("--data", "source", metavar="DATA", help="For a model: the table; by default the one it was trained on.")
 @click.option("--digits", type=click.IntRange(3, 17), help="Decimals shown; by default 9, or 5 on a large page.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "latex", "markdown"]),
+    default="text",
+    show_default=True,
+    help="How formulas are written.",
+)
 @click.option("--html", metavar="FILE.html", help="Write a page that steps through the network; show nothing.")
 @click.option("--write", metavar="FILE.json", help="Write the network's JSON to a file, to change it; show nothing.")
 def explain(
@@ -42,6 +50,7 @@ def explain(
     update: str,
     source: str | None,
     digits: int | None,
+    form: str,
     write: str | None,
     html: str | None,
 ) -> None:
@@ -67,7 +76,10 @@ def explain(
         _write_page(found, Path(html), network, row=place, rounds=rounds, weight=weight, digits=digits)
         return
     explanation = explain_network(found, row=place, weight=weight, rounds=rounds, update=update)
-    _show(explanation.text(digits or 9))
+    if form == "text":
+        _show(explanation.text(digits or 9))
+    else:
+        click.echo(explanation.latex(digits or 9) if form == "latex" else explanation.markdown(digits or 9))
 
 
 def _write_page(network: "Network", path: Path, name: str, **options: Any) -> None:

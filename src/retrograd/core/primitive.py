@@ -34,6 +34,9 @@ class Primitive:
     residuals: Any = None  # primitives made of graphs: (level, values, parents) -> (outputs, what is kept)
     takes_scalars: ClassVar[bool] = False  # arguments may be Python scalars, which have no shape and no axes
     batches_exactly: ClassVar[bool] = True  # False: lanes become rows of one product, which BLAS sums in another order
+    raises: ClassVar[bool] = False  # refuses some values of its operands, such as places out of range
+    commutative: ClassVar[bool] = False  # its two operands may change places, to the bit
+    contracts: ClassVar[bool] = False  # elements of the output are sums over the first operand's last axis
     draws: bool = False  # takes from a generator: lanes differ even where no argument does
     formula: ClassVar[str] = ""  # y = ...
     operands: Sequence[str] = ("x", "y", "z")  # what the formula calls the arguments; ("xs",) for any number of them

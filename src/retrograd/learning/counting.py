@@ -16,8 +16,6 @@ from retrograd.core.sweep import Node
 from retrograd.errors import RetrogradError
 from retrograd.learning.recording import Recording
 
-PRODUCTS = ("matmul", "affine")
-
 
 class Cost(NamedTuple):
     """Multiply-adds of the matrix products.
@@ -48,10 +46,10 @@ def multiply_adds(recording: Recording) -> Cost:
                 f"multiply_adds: what {node.prim.name} does in {recording.name} is not on the tape, so its products "
                 "cannot be counted; write loops in Python, without rg.jit"
             )
-        if node.prim.name not in PRODUCTS:
+        if not node.prim.contracts:
             return
         assert node.args is not None
-        each = math.prod(cotangent.shape) * node.args[0].shape[-1]  # every element is a sum over the last axis of x
+        each = math.prod(cotangent.shape) * node.args[0].shape[-1]
         forward += each
         backward += each * sum(c is not None for c in handed_on[:2])
 

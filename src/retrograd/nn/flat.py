@@ -13,7 +13,7 @@ from retrograd.errors import RetrogradError, ShapeError
 from retrograd.nn.functional import _hand_down, _under
 from retrograd.nn.module import Module
 from retrograd.nn.state import constant
-from retrograd.ops.inputs import array_of
+from retrograd.ops.inputs import array_of, converted
 from retrograd.ops.shaping import concat, ravel, reshape
 from retrograd.tensor.parameter import Parameter
 from retrograd.transforms.derivatives import value_and_grad
@@ -60,7 +60,8 @@ def closure(model: Module, loss_fn: Callable[..., Any], *args: Any, **kwargs: An
 
     Returns:
         ``f(vector=None) -> (loss, gradient)``, a scalar and a vector. It is pure: the model stays as it is. Without a
-        vector it is taken at the model's own parameters.
+        vector it is taken at the model's own parameters. A vector of another float dtype, as SciPy gives, is converted,
+        and its gradient has that dtype.
 
     Raises:
         ShapeError: for a vector of another length.
@@ -78,7 +79,8 @@ def closure(model: Module, loss_fn: Callable[..., Any], *args: Any, **kwargs: An
         shapes = [cell.shape for cell in cells]
 
         def loss_of(vector: Any) -> Any:
-            given: dict[Cell, Any] = dict(zip(cells, _parts(vector, shapes), strict=True))
+            parts = zip(cells, _parts(vector, shapes), strict=True)
+            given: dict[Cell, Any] = {cell: converted(part, cell.dtype) for cell, part in parts}
             level, loss = _under(given, lambda: loss_fn(*args, **kwargs))
             _hand_down(level, given, set())
             return loss

@@ -177,7 +177,10 @@ def unary(prim: Primitive, x: Any) -> Any:
     if not isinstance(x, Box) or x.weak or x.dtype.kind != "f":
         x = as_float(x)
     out = apply1(prim, x)
-    return out if isinstance(out, Box) and not x.weak else face(out, getattr(x, "weak", False))
+    weak = getattr(
+        x, "weak", False
+    )  # an array from outside has none, and while tracing its result is a box all the same
+    return out if isinstance(out, Box) and not weak else face(out, weak)
 
 
 def as_float(x: Any) -> Any:

@@ -8,8 +8,6 @@ from typing import Any
 from retrograd.graph.ir import Equation, Graph, Literal, Operand, Var
 from retrograd.passes.rewrite import Writer, rewritten
 
-COMMUTATIVE = frozenset(("add", "multiply", "equal", "not_equal", "logical_and", "logical_or"))
-
 
 def join_common(graph: Graph) -> Graph:
     """An equation with the primitive and the operands of an earlier one is replaced by it.
@@ -26,7 +24,7 @@ def join_common(graph: Graph) -> Graph:
         operands: tuple[Any, ...] = tuple([o if type(o) is Var else literal_key(o) for o in e.operands])
         kind = type(e.prim)
         prim: Any = kind if kind.__init__ is object.__init__ else e.prim  # without parameters, all instances are equal
-        swaps = len(operands) == 2 and e.prim.name in COMMUTATIVE
+        swaps = len(operands) == 2 and e.prim.commutative
         first = seen.setdefault((prim, frozenset(operands) if swaps else operands), e)
         return None if first is e else first.outs
 

@@ -37,14 +37,9 @@ def drop_dead(graph: Graph) -> Graph:
     return replaced(graph, kept[::-1], graph.outputs)
 
 
-RAISES = frozenset(("gather", "scatter_add", "softmax_cross_entropy", "check_labels", "check_converged", "fixed_point"))
-
-
 def can_raise(e: Equation) -> bool:
     """Whether an equation looks at values that may be out of range."""
-    return e.prim.name in RAISES or any(
-        remembered(g, "can_raise", partial(_any_raises, g))[0] for g in subgraphs(e.prim)
-    )
+    return e.prim.raises or any(remembered(g, "can_raise", partial(_any_raises, g))[0] for g in subgraphs(e.prim))
 
 
 def _any_raises(graph: Graph) -> tuple[bool]:

@@ -8,15 +8,8 @@ from typing import Any
 
 from retrograd.graph.ir import Equation, Graph, Operand, Var
 from retrograd.passes.rewrite import Writer, rewritten
-from retrograd.primitives.families import Pointwise
 
-# Besides pointwise ones: defined for every value of their operands, so a loop that never runs may have them too.
-TOTAL = frozenset((
-    "convert", "broadcast", "reshape", "transpose", "slice", "pad", "concatenate", "sum", "mean", "max", "min",
-    "any", "all", "argmax", "argmin", "logsumexp", "softmax", "layer_norm", "one_hot", "argsort", "matmul", "affine",
-    "prod", "cumulative_sum", "cumulative_product", "linear_recurrence",
-))  # fmt: skip
-PARTIAL = frozenset(("power", "integer_power", "check_labels", "check_converged"))  # not defined for all integers
+POWERS = frozenset(("power", "integer_power"))  # of integers, a negative one is refused
 
 Constants = list[tuple[Var, Operand]]  # what the body calls a value, and what it is outside
 
@@ -37,10 +30,8 @@ def hoist(graph: Graph) -> Graph:
 
 def _movable(e: Equation, runs: bool) -> bool:
     """Whether it may be computed before a loop; `runs` says that the loop has an iteration, so that it may raise."""
-    if isinstance(e.prim, Pointwise):
-        fine = e.prim.name not in PARTIAL or e.outs[0].dtype.kind == "f" or (runs and e.prim.name == "check_labels")
-    else:
-        fine = e.prim.name in TOTAL
+    refuses = e.prim.raises or (e.prim.name in POWERS and e.outs[0].dtype.kind != "f")
+    fine = not refuses or (runs and e.prim.name == "check_labels")
     return fine and e.outs[0].type.size <= max([o.type.size for o in e.operands], default=0)
 
 

@@ -130,13 +130,13 @@ def gradient_health(checkups: Sequence[Any]) -> Plot:
         second call is "name (2)".
 
     Raises:
-        RetrogradError: no checkups, or none of the same layers.
+        RetrogradError: no checkups, or of different layers.
     """
     if not checkups:
         raise RetrogradError("gradient_health: there are no checkups; train with rg.train.GradientHealth() first")
     layers = _calls(checkups[0])
-    if not layers or any(_calls(c) != layers for c in checkups):
-        raise RetrogradError("gradient_health: every checkup must be of the same layers, one or more")
+    if any(_calls(c) != layers for c in checkups):
+        raise RetrogradError("gradient_health: every checkup must be of the same layers")
     figure, ax = axes()
     from matplotlib import colormaps
 
@@ -145,11 +145,12 @@ def gradient_health(checkups: Sequence[Any]) -> Plot:
     for i, name in enumerate(layers):
         drawn[name] = np.array([c.health.layers[i].gradient for c in checkups])
         ax.plot(drawn["epoch"], drawn[name], ".-", color=colours[i], label=name, linewidth=1)
-    if all(np.all(drawn[name] > 0) for name in layers):
+    if layers and all(np.all(drawn[name] > 0) for name in layers):
         ax.set_yscale("log")
     ax.set_xlabel("epoch")
     ax.set_ylabel("gradient at the output of the layer")
-    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    if layers:
+        ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return Plot(figure, drawn)
 
 

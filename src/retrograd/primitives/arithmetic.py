@@ -29,6 +29,7 @@ class ADD(Pointwise):
     """
 
     name, arity, formula = "add", 2, "x + y"
+    commutative = True
     evaluate = staticmethod(np.add)
 
     def partials(self, k: Any, x: Any, y: Any, *, out: Any) -> Sequence[Any]:
@@ -63,6 +64,7 @@ class MULTIPLY(Pointwise):
     """
 
     name, arity, formula = "multiply", 2, "x * y"
+    commutative = True
     evaluate = staticmethod(np.multiply)
 
     def partials(self, k: Any, x: Any, y: Any, *, out: Any) -> Sequence[Any]:

@@ -27,6 +27,7 @@ class EQUAL(_Comparison):
     r"""Equality. :math:`y = [x_1 = x_2]`; NaN equals nothing. No derivative."""
 
     name, formula, evaluate = "equal", "x == y", staticmethod(np.equal)
+    commutative = True
 
 
 @pointwise
@@ -34,6 +35,7 @@ class NOT_EQUAL(_Comparison):
     r"""Inequality. :math:`y = [x_1 \ne x_2]`; NaN differs from everything. No derivative."""
 
     name, formula, evaluate = "not_equal", "x != y", staticmethod(np.not_equal)
+    commutative = True
 
 
 @pointwise
@@ -82,6 +84,7 @@ class LOGICAL_AND(_Logic):
     r"""Conjunction. :math:`y = x_1 \wedge x_2`. No derivative."""
 
     name, formula, evaluate = "logical_and", "x and y", staticmethod(np.logical_and)
+    commutative = True
 
 
 @pointwise
@@ -89,6 +92,7 @@ class LOGICAL_OR(_Logic):
     r"""Disjunction. :math:`y = x_1 \vee x_2`. No derivative."""
 
     name, formula, evaluate = "logical_or", "x or y", staticmethod(np.logical_or)
+    commutative = True
 
 
 @pointwise

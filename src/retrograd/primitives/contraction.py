@@ -27,6 +27,7 @@ class Matmul(Primitive):
 
     name, formula, derivative = "matmul", "x @ y", "ct @ y.T,  x.T @ ct"
     linear = (0, 1)
+    contracts = True
 
     def evaluate(self, a: Any, b: Any) -> Any:
         return np.dot(a, b) if a.ndim == b.ndim == 2 else np.matmul(a, b)  # dot takes half as long to start
@@ -74,6 +75,7 @@ class Affine(Primitive):
     name, formula, derivative = "affine", "x @ W.T + b", "ct @ W,  ct.T @ x,  sum(ct)"
     batches_exactly = False
     operands = ("x", "W", "b")
+    contracts = True
 
     def evaluate(self, x: Any, weight: Any, bias: Any) -> Any:
         if bias.shape != weight.shape[:1]:  # NumPy would stretch it

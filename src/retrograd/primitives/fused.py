@@ -104,6 +104,7 @@ class CheckLabels(Pointwise):
 
     classes: int
     name, formula, derivative, differentiable, takes = "check_labels", "x", "0", False, "iu"
+    raises = True
 
     @classmethod
     def instances(cls) -> Sequence[Primitive]:
@@ -136,6 +137,7 @@ class SoftmaxCrossEntropy(Primitive):
 
     name, formula = "softmax_cross_entropy", "logsumexp(x) - x[label]"
     operands = ("x", "label")
+    raises = True
     derivative = "ct * (softmax(x) - onehot(label))"
 
     def evaluate(self, logits: Any, labels: Any) -> Any:

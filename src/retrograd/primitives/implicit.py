@@ -37,6 +37,7 @@ class CheckConverged(Pointwise):
     label: str
     limit: int
     name, formula, derivative, differentiable, takes = "check_converged", "x", "0", False, "i"
+    raises = True
 
     @classmethod
     def instances(cls) -> Sequence[Primitive]:
@@ -96,6 +97,7 @@ class FixedPoint(OfGraphs):
     floor: float = 1.0
     lanes: int = 0
     name, formula, derivative = "fixed_point", "x = f(x)", "fixed points of the linear part of f, and of its transpose"
+    raises = True
 
     @classmethod
     def instances(cls) -> Iterator[Primitive]:

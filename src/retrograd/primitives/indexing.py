@@ -39,6 +39,7 @@ class Gather(Primitive):
     name, formula, derivative = "gather", "x[i]", "ct added at the places i (scatter_add)"
     operands = ("x", "i")
     linear = (0,)
+    raises = True
 
     @classmethod
     def instances(cls) -> Iterator[Primitive]:
@@ -88,6 +89,7 @@ class ScatterAdd(Primitive):
     name, formula, derivative = "scatter_add", "zeros(shape) with x added at i", "ct[i] (gather)"
     operands = ("i", "x")
     linear = (1,)
+    raises = True
 
     @classmethod
     def instances(cls) -> Iterator[Primitive]:

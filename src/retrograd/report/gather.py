@@ -236,7 +236,7 @@ def _influences(model: TrainedModel, inputs: np.ndarray) -> tuple[tuple[tuple[st
     """The inputs that the outputs depend on most, and on how many rows that was found out."""
     each = max(1, inputs.shape[1] * (len(model.preprocessor.classes) or 1))
     some = np.linspace(0, len(inputs) - 1, min(len(inputs), LOOKED_AT, max(4, NUMBERS // each))).astype(np.int64)
-    found = sensitivity(model.network, inputs[some].astype(np.float32), model.preprocessor.input_names)
+    found = sensitivity(model.network, inputs[some], model.preprocessor.input_names)
     sizes = found.of_inputs
     if not model.preprocessor.classes:
         sizes = np.abs(model.preprocessor.decode_target(sizes) - model.preprocessor.decode_target(np.zeros(1)))

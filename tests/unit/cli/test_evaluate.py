@@ -27,7 +27,10 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("shop")
     with contextlib.chdir(path):
         shop().to_csv("shop.csv", index=False)
-        assert main(["train", "shop.csv", "--target", "sold", "--out", "m", "--report", "first.html", *map(str, QUICK)]) == 0
+        assert (
+            main(["train", "shop.csv", "--target", "sold", "--out", "m", "--report", "first.html", *map(str, QUICK)])
+            == 0
+        )
     return path
 
 
@@ -174,5 +177,4 @@ def test_a_damaged_record(refused, run, folder):
     file.write_text(json.dumps({**json.loads(file.read_text()), "training": {"columns": 3, "class_counts": "x"}}))
     status, out, err = run("evaluate", "damaged", "shop.csv")
     assert status == 0 and "in these rows" in out
-    status, _, err = run("evaluate", "damaged", "shop.csv", "--report", "r.html")
-    assert status == 2 and "record of its training is damaged" in err and not (folder / "r.html").exists()
+    assert "record of its training is damaged" in refused("evaluate", "damaged", "shop.csv", "--report", "r.html")

@@ -35,6 +35,14 @@ def test_built_in_networks(capsys, name):
     assert "DISAGREE" not in text and "\x1b" not in text
 
 
+def test_formulas_in_latex_and_markdown(capsys):
+    latex = shown(capsys, "mazur", "--weight", "w5", "--format", "latex")
+    assert latex.startswith(r"\section*{mazur") and latex.count(r"\begin{align*}") == latex.count(r"\end{align*}")
+    markdown = shown(capsys, "mazur", "--weight", "w5", "--format", "markdown", "--digits", "12")
+    assert markdown.startswith("## mazur") and "0.082167040564" in markdown
+    assert "'html' is not one of" in refused(capsys, "mazur", "--format", "html")
+
+
 @pytest.fixture
 def folder(tmp_path):
     """An empty folder, to work in."""

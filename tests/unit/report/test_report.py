@@ -60,7 +60,7 @@ def hostile(rows=120):
     return pd.DataFrame(
         {
             "<script>alert(1)</script>": first,
-            "a & \"b\" '": gaps,
+            'a & "b" \'': gaps,
             "name that is " + "very " * 40 + "long": draw.choice(["<i>", "&amp;", "]]>"], rows),
             "same": "x",
             "when": pd.date_range("2020-01-01", periods=rows).strftime("%Y-%m-%d"),
@@ -119,7 +119,9 @@ def test_it_needs_nothing_from_elsewhere(classes, amounts, page):
     for result in (classes, amounts):
         found = page(result)
         outward = [
-            value for name, value in found.attributes if name in ("src", "href", "xlink:href", "action", "data", "srcset")
+            value
+            for name, value in found.attributes
+            if name in ("src", "href", "xlink:href", "action", "data", "srcset")
         ]
         assert outward and all(value.startswith(("#", "data:")) for value in outward)
 
@@ -158,7 +160,7 @@ def test_numbers_of_a_classification(classes, page):
 def test_columns_are_what_the_data_says_of_them(classes, page):
     said = page(classes).text["columns"]
     columns = {column.name: column for column in classes.prepared.columns}
-    gaps = columns["a & \"b\" '"]
+    gaps = columns['a & "b" \'']
     assert f"{gaps.missing} ({gaps.missing / 120:.1%})" in said and f"missing cells take {gaps.fill}" in said
     assert "2020-01-01 · 2020-02-29 · 2020-04-29" in " ".join(said.split())
     assert "left out: it is the same in all training rows" in said
@@ -182,7 +184,7 @@ def test_the_worst_rows_are_the_worst(classes, amounts):
 
 def test_influences_are_the_sensitivities(amounts):
     facts = gather(amounts)
-    rows = amounts.prepared.x[amounts.prepared.rows.test].astype(np.float32)
+    rows = amounts.prepared.x[amounts.prepared.rows.test]
     sizes = sensitivity(amounts.model.network, rows).of_inputs * amounts.model.preprocessor.target.scale
     assert facts.looked_at == len(rows)
     names = dict(facts.influences)
@@ -255,7 +257,9 @@ def test_without_test_rows_the_validation_rows_are_measured(page):
         prepared = data.prepare(data.load("iris"), **shares)
         outcome = train_table(prepared, Settings(epochs=2), source="iris", progress=False)
         facts = gather(outcome)
-        assert facts.part == part and facts.measured == len(getattr(prepared.rows, part[:5] if part == "training" else part))
+        assert facts.part == part and facts.measured == len(
+            getattr(prepared.rows, part[:5] if part == "training" else part)
+        )
         found = page(outcome)
         assert said in found.text["result"] and "Nobody looked" in found.text["health"]
 

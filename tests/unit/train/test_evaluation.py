@@ -139,8 +139,10 @@ def test_a_single_row(outcome, amounts):
 
 
 def test_the_rows_of_the_training_are_recognised(outcome):
-    assert evaluate(outcome.model, data.load(people())).notes[-1].startswith(
-        f"These are the rows of the training run, and {len(outcome.prepared.rows.train)} of them are what"
+    assert (
+        evaluate(outcome.model, data.load(people()))
+        .notes[-1]
+        .startswith(f"These are the rows of the training run, and {len(outcome.prepared.rows.train)} of them are what")
     )
     assert not any("training run" in note for note in evaluate(outcome.model, data.load(people(60, 1))).notes)
 
