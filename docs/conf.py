@@ -1,4 +1,4 @@
-"""How the documentation is built: `sphinx-build -W -n -b html docs build/docs`."""
+"""How the documentation is built: `sphinx-build -W -b html docs build/docs`."""
 
 import sys
 from pathlib import Path

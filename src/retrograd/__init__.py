@@ -148,7 +148,8 @@ warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"retrograd\."
 
 _LAZY = {  # name -> module that has it; loaded at first use, so that `import retrograd` stays quick
     "nn": "retrograd.nn", "optim": "retrograd.optim", "train": "retrograd.train", "data": "retrograd.data",
-    "learning": "retrograd.learning", "plots": "retrograd.plots", "testing": "retrograd.testing",
+    "learning": "retrograd.learning", "plots": "retrograd.plots", "report": "retrograd.report",
+    "testing": "retrograd.testing",
     "errors": "retrograd.errors", "explain": "retrograd.explain", "check_grads": "retrograd.testing",
 }  # fmt: skip
 _FUNCTIONS = {"explain", "check_grads"}  # functions named so inside their module; the others are the modules
@@ -164,11 +165,11 @@ __all__ = [
     "log_softmax", "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "matrix_transpose", "max",
     "maximum", "mean", "min", "minimum", "moveaxis", "multiply", "negative", "nn", "no_grad", "not_equal", "one_hot",
     "ones", "ones_like", "optim", "outer", "pad", "permute_dims", "piecewise", "plots", "positive", "power", "prod",
-    "random", "ravel", "reciprocal", "relu", "remainder", "reshape", "roll", "round", "rsqrt", "scan", "sigmoid",
-    "sign", "sin", "softmax", "softplus", "sort", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient",
-    "subtract", "sum", "swapaxes", "take", "take_along_axis", "tanh", "tensor", "testing", "top_k", "trace_nan",
-    "train", "transpose", "trunc", "value_and_grad", "var", "vecdot", "vjp", "vmap", "where", "while_loop", "zeros",
-    "zeros_like",
+    "random", "ravel", "reciprocal", "relu", "remainder", "report", "reshape", "roll", "round", "rsqrt", "scan",
+    "sigmoid", "sign", "sin", "softmax", "softplus", "sort", "sqrt", "square", "squeeze", "stack", "std",
+    "stop_gradient", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tanh", "tensor", "testing", "top_k",
+    "trace_nan", "train", "transpose", "trunc", "value_and_grad", "var", "vecdot", "vjp", "vmap", "where", "while_loop",
+    "zeros", "zeros_like",
 ]  # fmt: skip
 
 

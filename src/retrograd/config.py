@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -33,6 +34,20 @@ FLOAT64 = np.dtype("float64")
 SUPPORTED = frozenset((BOOL, *INTEGERS, *FLOATS))
 
 
+T = TypeVar("T")
+
+
+@contextmanager
+def within(variable: ContextVar[T], value: T) -> Iterator[None]:
+    """Within the context the variable has this value; an interrupt at any line leaves nothing behind."""
+    before = variable.get()
+    try:
+        variable.set(value)
+        yield
+    finally:
+        variable.set(before)
+
+
 def default_float() -> np.dtype:
     """The dtype that ints become when a function needs floats."""
     return _default_float.get()
@@ -50,12 +65,8 @@ def default_dtype(dtype: object) -> Iterator[None]:
     wanted = np.dtype(dtype)  # type: ignore[call-overload]
     if wanted not in FLOATS:
         raise UnsupportedDtype(f"default_dtype({wanted}): choose float32 or float64")
-    before = _default_float.get()
-    try:
-        _default_float.set(wanted)
+    with within(_default_float, wanted):
         yield
-    finally:
-        _default_float.set(before)
 
 
 def draw_float() -> np.dtype:
@@ -66,14 +77,8 @@ def draw_float() -> np.dtype:
 @contextmanager
 def widened_defaults() -> Iterator[None]:
     """Within the context the default float is float64, but random numbers are drawn as they were outside."""
-    before, drawn = _default_float.get(), _draw_float.get()
-    try:
-        _draw_float.set(draw_float())
-        _default_float.set(FLOAT64)
+    with within(_draw_float, draw_float()), within(_default_float, FLOAT64):
         yield
-    finally:
-        _default_float.set(before)
-        _draw_float.set(drawn)
 
 
 def debugging() -> bool:
@@ -84,12 +89,8 @@ def debugging() -> bool:
 @contextmanager
 def debug_mode() -> Iterator[None]:
     """The setting alone; `retrograd.debug` is the whole."""
-    before = _debug.get()
-    try:
-        _debug.set(True)
+    with within(_debug, True):
         yield
-    finally:
-        _debug.set(before)
 
 
 def cpu_level() -> str:
@@ -100,12 +101,8 @@ def cpu_level() -> str:
 @contextmanager
 def cpu(level: str) -> Iterator[None]:
     """Within the context native code is made for another CPU level; an unknown one raises where code is made."""
-    before = _cpu.get()
-    try:
-        _cpu.set(level)
+    with within(_cpu, level):
         yield
-    finally:
-        _cpu.set(before)
 
 
 def cpu_setting() -> tuple[str | None, int | None]:
@@ -131,9 +128,5 @@ def threads(count: int) -> Iterator[None]:
     """Within the context native code is split over `count` threads, also where there are fewer cores."""
     if count < 1:
         raise RetrogradError(f"threads({count}): give 1 or more")
-    before = _threads.get()
-    try:
-        _threads.set(count)
+    with within(_threads, count):
         yield
-    finally:
-        _threads.set(before)

@@ -35,6 +35,16 @@ def set_where(function: Callable[[], str]) -> None:
     _where.append(function)
 
 
+def not_installed(what: str, extra: str) -> str:
+    """The message where an optional package is missing.
+
+    Args:
+        what: what is done with it, up to its name: "plots are drawn with matplotlib".
+        extra: the extra of this package that brings it.
+    """
+    return f"{what}, which is not installed: pip install 'retrograd[{extra}]'"
+
+
 class RetrogradError(Exception):
     """Base of every exception of this library."""
 

@@ -7,10 +7,7 @@ import retrograd as rg
 from retrograd.core.dispatch import current
 from retrograd.core.overlay import Overlay
 from retrograd.errors import BorderCrossed, CellError
-
-
-def same(a, b):
-    np.testing.assert_array_equal(np.asarray(a), np.asarray(b), strict=True)
+from tests.semantics.ways import same
 
 
 @pytest.fixture

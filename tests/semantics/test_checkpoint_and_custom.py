@@ -5,14 +5,9 @@ import pytest
 
 import retrograd as rg
 from retrograd.errors import BorderCrossed, CellError, RetrogradError, ShapeError
+from tests.semantics.ways import same, ways
 
 X = np.array([0.5, 1.5])
-WAYS = {"eager": lambda f: f, "jit": rg.jit}
-ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
-
-
-def same(a, b):
-    np.testing.assert_array_equal(np.asarray(a), np.asarray(b), strict=True)
 
 
 def close(a, b):

@@ -5,11 +5,10 @@ import pytest
 
 import retrograd as rg
 from retrograd.errors import BorderCrossed, CellError, DifferentiationError, RetrogradError, ShapeError
+from tests.semantics.ways import ways
 
 X = np.array([0.5, 1.5])
 ONES = np.ones(2)
-WAYS = {"eager": lambda f: f, "jit": rg.jit}
-ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 
 
 def close(a, b):

@@ -9,11 +9,10 @@ import pytest
 
 import retrograd as rg
 from retrograd.errors import DTypeError, UnsupportedDtype
+from tests.semantics.ways import ways
 
 INTS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 FLOATS = ["float32", "float64"]
-WAYS = {"eager": lambda f: f, "jit": rg.jit}
-ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 
 
 def ones(dtype, shape=(2,)):

@@ -7,9 +7,8 @@ import pytest
 
 import retrograd as rg
 from retrograd import errors
+from tests.semantics.ways import ways
 
-WAYS = {"eager": lambda f: f, "jit": rg.jit}
-ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 HERE = "test_errors.py"
 
 

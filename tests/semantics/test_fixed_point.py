@@ -5,10 +5,9 @@ import pytest
 
 import retrograd as rg
 from retrograd.errors import CellError, DTypeError, NotConverged, RetrogradError, ShapeError
+from tests.semantics.ways import ways
 
 A, X = np.array([[0.2, -0.3], [0.1, 0.25]]), np.array([0.5, -1.5])
-WAYS = {"eager": lambda f: f, "jit": rg.jit}
-ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 TIGHT = {"tolerance": 1e-15}
 
 

@@ -9,38 +9,7 @@ import pytest
 import retrograd as rg
 from retrograd.errors import RetrogradError, TracingError
 from retrograd.jit.jitted import RetraceWarning
-
-
-def same(a, b):
-    np.testing.assert_array_equal(np.asarray(a), np.asarray(b), strict=True)
-
-
-class Counted:
-    """A jitted function that counts how often it was traced."""
-
-    def __init__(self, f, **options):
-        self.count = count = []
-
-        @functools.wraps(f)
-        def counted(*args, **kwargs):
-            count.append(1)
-            return f(*args, **kwargs)
-
-        self.jitted = rg.jit(counted, **options)
-
-    def __call__(self, *args, **kwargs):
-        return self.jitted(*args, **kwargs)
-
-    def traces(self, *calls):
-        """How many traces a list of calls (tuples of arguments) takes."""
-        before = len(self.count)
-        for call in calls:
-            self(*call)
-        return len(self.count) - before
-
-
-def f32(*shape):
-    return np.ones(shape, "f")
+from tests.semantics.ways import Counted, f32, same
 
 
 class Plain:

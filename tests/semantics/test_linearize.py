@@ -5,10 +5,9 @@ import pytest
 
 import retrograd as rg
 from retrograd.errors import BorderCrossed, DTypeError, EscapedTracer, ShapeError
+from tests.semantics.ways import ways
 
 X, V = np.array([0.5, -1.5]), np.array([0.3, 0.7])
-WAYS = {"eager": lambda f: f, "jit": rg.jit}
-ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 
 
 def close(a, b):

@@ -9,27 +9,7 @@ import pytest
 import retrograd as rg
 from retrograd.errors import RetrogradError
 from retrograd.primitives.segments import plan_for
-
-
-def same(a, b):
-    np.testing.assert_array_equal(np.asarray(a), np.asarray(b), strict=True)
-
-
-def nearly(a, b):
-    """The same up to rounding: compiled code adds in another order."""
-    np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-12, atol=1e-12, strict=True)
-
-
-def in_debug(f):
-    def run(*args):
-        with rg.debug():
-            return f(*args)
-
-    return run
-
-
-WAYS = {"eager": lambda f: f, "jit": rg.jit, "debug": in_debug}
-ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+from tests.semantics.ways import LOOP_WAYS, loop_ways, nearly, same
 
 
 def rolled(steps, memory, reverse=False):
@@ -52,7 +32,7 @@ def rolled(steps, memory, reverse=False):
     return run, (rng.normal(size=(4, 4)) * 0.3, np.ones(4), rng.normal(size=(steps, 4)))
 
 
-@ways
+@loop_ways
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("steps", [1, 2, 7, 30])
 def test_a_scan_in_segments_gives_the_same_bits(way, reverse, steps):
@@ -61,7 +41,7 @@ def test_a_scan_in_segments_gives_the_same_bits(way, reverse, steps):
     for memory in ("sqrt", 10**9, *((2400, 1600) if steps == 30 else ())):
         run, _ = rolled(steps, memory, reverse)
         found, others = run(way, *args)
-        compare = nearly if way is WAYS["jit"] else same
+        compare = nearly if way is LOOP_WAYS["jit"] else same
         compare(found, value)
         for g, w in zip(others, gradients, strict=True):
             compare(g, w)

@@ -5,12 +5,7 @@ import pytest
 
 import retrograd as rg
 from retrograd.errors import MissingRule, RetrogradError, ShapeError, TracingError
-
-
-def same(a, b):
-    a, b = np.asarray(a), np.asarray(b)
-    assert a.dtype == b.dtype
-    np.testing.assert_array_equal(a, b, strict=True)
+from tests.semantics.ways import LOOP_WAYS, in_debug, loop_ways, same
 
 
 def nearly(a, b):
@@ -22,18 +17,6 @@ def nearly(a, b):
         np.testing.assert_allclose(a, b, rtol=1e-5 if a.dtype == np.float32 else 1e-13, atol=1e-7)
     else:
         same(a, b)
-
-
-def in_debug(f):
-    def run(*args):
-        with rg.debug():
-            return f(*args)
-
-    return run
-
-
-WAYS = {"eager": lambda f: f, "jit": rg.jit, "debug": in_debug}
-ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 
 
 # One result, whatever the way -----------------------------------------------------------------------------------------
@@ -101,11 +84,11 @@ def bounded_while(t, n):
 LOOPS = [eager_scan, eager_fori, dynamic_fori, while_, bounded_while]
 
 
-@ways
+@loop_ways
 @pytest.mark.parametrize("loop", LOOPS, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("n", [0, 1, 4])
 def test_cells_and_results_are_those_of_a_python_loop(way, loop, n):
-    compare = nearly if way is WAYS["jit"] else same
+    compare = nearly if way is LOOP_WAYS["jit"] else same
     expected, found = Training(), Training()
     for _ in range(2):  # the second time the .grad is there
         compare(way(lambda: loop(found, n))(), python_loop(expected, n))
@@ -137,7 +120,7 @@ def test_a_jitted_loop_of_a_jitted_step():
 # The index, the count, the carry --------------------------------------------------------------------------------------
 
 
-@ways
+@loop_ways
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_the_index_is_a_0d_int64_tensor(way, dynamic):
     seen = []
@@ -181,7 +164,7 @@ def count_and(value, count):
     return value
 
 
-@ways
+@loop_ways
 @pytest.mark.parametrize("n", [0, 3])
 def test_reverse_scan_and_stacked_results(way, n):
     xs = rg.tensor(np.arange(n, dtype="f"))
@@ -195,7 +178,7 @@ def test_reverse_scan_and_stacked_results(way, n):
         same(ys, np.array(stack[::-1], "f"))
 
 
-@ways
+@loop_ways
 def test_trees_in_and_out(way):
     def body(c, x):
         return {"a": c["a"] + x["u"], "b": (c["b"][0] * x["v"],)}, [c["a"], (x["v"],)]
@@ -209,7 +192,7 @@ def test_trees_in_and_out(way):
     same(second, np.array([3, 4], "f"))
 
 
-@ways
+@loop_ways
 def test_weak_scalars_take_the_dtype_they_meet(way):
     x = rg.tensor([1.0, 2.0, 3.0])
     same(way(lambda: rg.scan(lambda c, v: (c + v, None), 0.0, x)[0])(), np.float32(6))
@@ -279,7 +262,7 @@ def power(n):
     }
 
 
-@ways
+@loop_ways
 @pytest.mark.parametrize("kind", ["scan", "fori", "bounded", "while", "dynamic"])
 @pytest.mark.parametrize("n", [0, 1, 3])
 def test_forward_mode_goes_through_all_loops(way, kind, n):
@@ -289,7 +272,7 @@ def test_forward_mode_goes_through_all_loops(way, kind, n):
     np.testing.assert_allclose(tangent, np.sum((n + 1) * X**n), rtol=1e-15)
 
 
-@ways
+@loop_ways
 @pytest.mark.parametrize("kind", ["scan", "fori", "bounded"])
 @pytest.mark.parametrize("n", [0, 1, 3])
 def test_reverse_mode_goes_through_a_static_count(way, kind, n):
@@ -310,7 +293,7 @@ def test_reverse_mode_through_a_dynamic_count_names_the_ways(way, kind, n):
         way(f)(rg.tensor(X, requires_grad=True)).backward()
 
 
-@ways
+@loop_ways
 @pytest.mark.parametrize("kind", ["scan", "fori", "while", "bounded", "dynamic"])
 def test_vmap_of_loops(way, kind):
     f = power(3)[kind]
@@ -318,7 +301,7 @@ def test_vmap_of_loops(way, kind):
     np.testing.assert_allclose(way(rg.vmap(f))(rows), np.sum(rows**4, axis=1), rtol=1e-15)
 
 
-@ways
+@loop_ways
 def test_a_while_loop_under_vmap_runs_until_every_lane_is_done(way):
     if way is in_debug:
         with pytest.raises(TracingError, match="while_loop"):

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 import retrograd as rg
+from tests.semantics.ways import WAYS, ways
 
-WAYS = {"eager": lambda f: f, "jit": rg.jit}
-ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 nan, inf = np.nan, np.inf
 SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, inf, -inf, nan, 5e-324, 1.7e308])
 

@@ -5,10 +5,9 @@ import pytest
 
 import retrograd as rg
 from retrograd.errors import DTypeError, RetrogradError, ShapeError
+from tests.semantics.ways import ways
 
 X = np.array([[-1.0, 0.0, 2.0], [3.0, -4.0, 0.5]])
-WAYS = {"eager": lambda f: f, "jit": rg.jit}
-ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 
 
 def close(a, b):

@@ -8,12 +8,9 @@ from retrograd.core.dispatch import current, interpreter
 from retrograd.core.overlay import Overlay
 from retrograd.errors import RetrogradError, TracingError
 from retrograd.primitives.creation import philox
+from tests.semantics.ways import same
 
 Generator = rg.random.Generator
-
-
-def same(a, b):
-    np.testing.assert_array_equal(np.asarray(a), np.asarray(b), strict=True)
 
 
 def same_draw(draw, a, b):

@@ -304,7 +304,7 @@ def test_declared_derivative(wrap):
         return (ct / x,)  # planted
 
     f.defvjp(forward, backward)
-    check(caught(wrap(rg.grad(f)), 0.0), "divide", "backward" if wrap is not rg.jit else "forward", "")
+    check(caught(wrap(rg.grad(f)), 0.0), "divide", "backward", "division by 0")
 
 
 def test_trainer():

@@ -5,14 +5,7 @@ import pytest
 
 import retrograd as rg
 from retrograd.errors import CellError
-
-
-def same(a, b):
-    """Equal values, shapes and dtypes."""
-    a, b = np.asarray(a), np.asarray(b)
-    assert a.dtype == b.dtype
-    np.testing.assert_array_equal(a, b, strict=True)
-
+from tests.semantics.ways import same
 
 # Values ---------------------------------------------------------------------------------------------------------------
 

@@ -55,7 +55,7 @@ def _print(found: Evaluation) -> None:
     click.echo(_measures(found), nl=False)
     if found.measures.confusion is None:
         return
-    if found.measures.interval is not None:
+    if found.measures.interval is not None and not found.own:
         low, high = found.measures.interval
         click.echo(f"Accuracy on other rows of the kind: {share(low)} to {share(high)}, 19 times out of 20.")
     click.echo(_classes(found), nl=False)

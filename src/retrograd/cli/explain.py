@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from retrograd.cli.files import check_file
 from retrograd.cli.networks import is_built_in, is_model, known, named
 from retrograd.errors import ModelError
 from retrograd.explain.network import files
@@ -73,7 +74,7 @@ def explain(
     if html is not None:
         if update != "simultaneous":
             raise ModelError("--html shows gradient descent; --update sequential is for the text")
-        _write_page(found, Path(html), network, row=place, rounds=rounds, weight=weight, digits=digits)
+        _write_page(found, html, network, row=place, rounds=rounds, weight=weight, digits=digits)
         return
     explanation = explain_network(found, row=place, weight=weight, rounds=rounds, update=update)
     if form == "text":
@@ -82,17 +83,12 @@ def explain(
         click.echo(explanation.latex(digits or 9) if form == "latex" else explanation.markdown(digits or 9))
 
 
-def _write_page(network: "Network", path: Path, name: str, **options: Any) -> None:
+def _write_page(network: "Network", file: str, name: str, **options: Any) -> None:
     """Write the page of a network."""
     from retrograd.explain.page import page
     from retrograd.train.files import write_whole
 
-    if path.is_dir():
-        raise ModelError(f"--html {str(path)!r} is a folder: give the name of a file")
-    if not path.absolute().parent.is_dir():
-        raise ModelError(f"--html {str(path)!r}: there is no folder {str(path.parent)!r}")
-    if path.exists() and Path(name).exists() and path.samefile(name):
-        raise ModelError(f"--html {str(path)!r} is the network itself: choose another name")
+    path = check_file("--html", file, name, "network")
     text = page(network, play=f"retrograd play {shlex.quote(name)}", **options)
     write_whole(path, text.encode())
     click.echo(f"Wrote {path}. Open it in a browser; it needs nothing else.")

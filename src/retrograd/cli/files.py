@@ -6,27 +6,30 @@ from pathlib import Path
 from retrograd.errors import DataError
 
 
-def check_file(option: str, name: str, source: str) -> Path:
-    """Refuse to write over the data, or where nothing can be written.
+def check_file(option: str, name: str, source: str, what: str = "data") -> Path:
+    """Refuse to write over what is read, or where nothing can be written.
 
     Args:
         option: which names the file, for messages.
         name: the file.
-        source: the data.
+        source: what is read; it need not be a file.
+        what: that is, for messages.
 
     Raises:
         DataError: the file cannot be written there; one line.
     """
     path, said = Path(name), f"{option} {name!r}"
     try:
-        if path.is_dir():
-            raise DataError(f"{said} is a folder: give the name of a file")
-        if not path.absolute().parent.is_dir():
-            raise DataError(f"{said}: there is no folder {str(path.parent)!r}")
-        if path.exists() and Path(source).exists() and path.samefile(source):
-            raise DataError(f"{said} is the data itself: choose another name")
-    except (OSError, ValueError) as error:
+        folder, above = path.is_dir(), path.absolute().parent.is_dir()
+        same = path.exists() and Path(source).exists() and path.samefile(source)
+    except (OSError, ValueError) as error:  # of the path alone: our own errors are ValueErrors too
         raise DataError(f"{said} cannot be a path: {error}") from error
+    if folder:
+        raise DataError(f"{said} is a folder: give the name of a file")
+    if not above:
+        raise DataError(f"{said}: there is no folder {str(path.parent)!r}")
+    if same:
+        raise DataError(f"{said} is the {what} itself: choose another name")
     if not os.access(path.absolute().parent, os.W_OK):
         raise DataError(f"{said} cannot be written: there is no permission to write in {str(path.absolute().parent)!r}")
     return path

@@ -1,5 +1,6 @@
 """Networks that a command line names: built-in ones, JSON files, folders of trained models."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,4 +98,10 @@ def _target(model: "TrainedModel", table: "Table", row: int) -> tuple[float, obj
     if name not in table.columns:
         raise DataError(f"{table.name} has no column {name!r}: without the target there is no error to explain")
     cell = table.frame[name].iloc[[row]]
-    return float(model.preprocessor.encode_target(cell)[0]), cell.iloc[0]
+    encoded = float(model.preprocessor.encode_target(cell)[0])
+    if math.isnan(encoded) or (model.preprocessor.classes and encoded < 0):
+        raise DataError(
+            f"row {row} of {table.name} has no {name!r}: without the target there is no error to explain; "
+            "choose another with --row"
+        )
+    return encoded, cell.iloc[0]

@@ -15,7 +15,7 @@ from retrograd.errors import DataError
 from retrograd.report.wording import counted
 from retrograd.train.files import write_whole
 from retrograd.train.tabular import scored
-from retrograd.train.trained_model import TrainedModel, digest, shares
+from retrograd.train.trained_model import DESCRIPTION, WEIGHTS, TrainedModel, digest, is_model_folder, shares
 
 if TYPE_CHECKING:
     from retrograd.data import Table
@@ -36,7 +36,9 @@ def predict(model: str, source: str, out: str | None, no_header: bool) -> None:
     trained = TrainedModel.load(model)
     table = data.load(source, header=not no_header)
     if out is not None:
-        check_file("--out", out, source)
+        path = check_file("--out", out, source)
+        if is_model_folder(path.absolute().parent) and path.name in {DESCRIPTION, WEIGHTS}:
+            raise DataError(f"--out {out!r} is a file of a model: choose another name")
     notes = list(table.notes)
     inputs = trained.preprocessor.transform(table.frame, notes)
     outputs = trained.outputs(inputs)
@@ -92,6 +94,7 @@ def _measured(trained: TrainedModel, table: "Table", outputs: np.ndarray) -> lis
     if not held.any():
         return [f"Not measured: target {target!r} is empty in every row."]
     scores, _ = scored(trained.preprocessor, outputs[held], wanted[held])
-    which = "these" if held.all() else f"the {int(held.sum())} of these"
-    which = f"{which} {counted(len(outputs), 'row')}" + ("" if held.all() else f" that have {target!r}")
+    rows = counted(len(outputs), "row")
+    which = f"{'this' if len(outputs) == 1 else 'these'} {rows}"
+    which = which if held.all() else f"the {int(held.sum()):,} of these {rows} that have {target!r}"
     return [f"On {which}: {score_line(scores, target)}."]

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
 
+from retrograd.config import within
 from retrograd.errors import set_where
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent) + "/"
@@ -57,34 +58,22 @@ def at_line(line: Line | None) -> Iterator[None]:
     if line is None:
         yield
         return
-    before = _standing.get()
-    try:
-        _standing.set(line)
+    with within(_standing, line):
         yield
-    finally:
-        _standing.set(before)
 
 
 @contextmanager
 def in_round(index: int) -> Iterator[None]:
     """What runs within the context is iteration `index` of a loop."""
-    before = _rounds.get()
-    try:
-        _rounds.set((*before, index))
+    with within(_rounds, (*_rounds.get(), index)):
         yield
-    finally:
-        _rounds.set(before)
 
 
 @contextmanager
 def tentatively() -> Iterator[None]:
     """What is computed within the context may be thrown away."""
-    before = _tentative.get()
-    try:
-        _tentative.set(True)
+    with within(_tentative, True):
         yield
-    finally:
-        _tentative.set(before)
 
 
 def is_tentative() -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from retrograd.data._wording import drop_options, quoted
-from retrograd.errors import DataError
+from retrograd.errors import DataError, not_installed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,10 +34,7 @@ def read_parquet(content: bytes, name: str, *, drop: Collection[str] = ()) -> "t
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError as error:
-        raise DataError(
-            f"{name} is a Parquet file, and pyarrow, which reads those, is not installed: "
-            "pip install 'retrograd[parquet]'"
-        ) from error
+        raise DataError(not_installed(f"{name} is a Parquet file, to be read with pyarrow", "parquet")) from error
     try:
         table = parquet.read_table(io.BytesIO(content))
     except (pa.ArrowException, OSError, ValueError) as error:

@@ -197,12 +197,13 @@ def _existing(source: "str | os.PathLike[str]") -> Path:
         raise DataError(f"{text!r} is an address: download the file first, then give its path")
     path = Path(text).expanduser()
     try:
-        if path.is_dir():
-            raise DataError(f"{text!r} is a folder: give one CSV file")
-        if path.exists():
-            return path
+        folder, there = path.is_dir(), path.exists()
     except (OSError, ValueError) as error:
         raise DataError(f"{text!r} cannot be a path: {error}") from error
+    if folder:
+        raise DataError(f"{text!r} is a folder: give one CSV file")
+    if there:
+        return path
     near = meant(path.name, [*BUILTIN, *_neighbours(path)] if path.name == text else _neighbours(path))
     raise DataError(f"there is no file {text!r}{near or '.'} {builtin}")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 WIDEST = 46  # a cell longer than this does not push the columns of the other rows
+_UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 class Page:
@@ -42,7 +44,12 @@ class Page:
     def text(self) -> str:
         """Everything."""
         self.end()
-        return "\n".join(self.done).rstrip() + "\n"
+        return readable("\n".join(self.done).rstrip() + "\n")
+
+
+def readable(text: str) -> str:
+    """Text with U+FFFD for what no file in UTF-8 or XML may hold, and no terminal ought to get: names may have it."""
+    return _UNREADABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def wrapped(text: str, width: int) -> list[str]:

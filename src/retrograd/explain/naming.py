@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from retrograd.core.source import _PACKAGE, Line
+from retrograd.core.source import Line, is_library
 from retrograd.core.tree import flatten
 
 _NUMPY = str(Path(np.__file__).parent)  # np.sin(tensor) comes by here
@@ -44,7 +44,7 @@ def call_site() -> tuple[Site | None, Any]:
     entry = frame = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if not file.startswith((_PACKAGE, _NUMPY, "<frozen")):
+        if not is_library(file) and not file.startswith(_NUMPY):
             return _site(frame, file), entry
         entry, frame = frame, frame.f_back  # type: ignore[assignment]
     return None, None

@@ -25,7 +25,7 @@ import numpy as np
 
 from retrograd.core.box import Box
 from retrograd.core.cells import Cell
-from retrograd.core.source import _PACKAGE
+from retrograd.core.source import is_library
 from retrograd.errors import RetrogradError
 
 VALUE_TYPES = (bool, int, str, bytes, type(None), type(Ellipsis), complex)
@@ -151,10 +151,8 @@ def uses(f: Any) -> dict[str, Any]:
             return
         seen.add(id(plain))
         found[f"{path}code"] = plain.__code__
-        library = _is_library(
-            plain.__code__
-        )  # its globals stay; what a wrapper such as rg.grad(f) closes over does not
-        for name, value in _captured(plain) if library else (*_globals(plain), *_captured(plain)):
+        settled = is_settled(plain.__code__)  # its globals stay; what a wrapper such as rg.grad(f) closes over does not
+        for name, value in _captured(plain) if settled else (*_globals(plain), *_captured(plain)):
             found[f"{path}{name}"] = value
             if function_of(value) is not None:
                 visit(value, f"{path}{name}.")
@@ -163,8 +161,9 @@ def uses(f: Any) -> dict[str, Any]:
     return found
 
 
-def _is_library(code: CodeType) -> bool:
-    return code.co_filename.startswith((_PACKAGE, *_LIBRARIES)) or code.co_filename.startswith("<frozen")
+def is_settled(code: CodeType) -> bool:
+    """Whether this is code of ours or of an installed library, whose globals do not change."""
+    return is_library(code.co_filename) or code.co_filename.startswith(_LIBRARIES)
 
 
 _names: dict[CodeType, tuple[str, ...]] = {}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from retrograd.core.box import FACES, Box
 from retrograd.core.dispatch import EVALUATE, QUIET, current
-from retrograd.graph.keys import Missing, _is_library, function_of, global_names, is_stateful
+from retrograd.graph.keys import Missing, function_of, global_names, is_settled, is_stateful
 from retrograd.jit.settings import settings
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Guard:
                 raise Unguarded from None
             self.closures.append((cell, value))
             self._value(value, seen)
-        if _is_library(plain.__code__):
+        if is_settled(plain.__code__):
             return
         scope = plain.__globals__
         for name in global_names(plain.__code__):

@@ -10,7 +10,7 @@ import numpy as np
 
 from retrograd.core.cells import Cell
 from retrograd.errors import RetrogradError, ShapeError
-from retrograd.nn.functional import _hand_down, _under
+from retrograd.nn.functional import hand_down, under
 from retrograd.nn.module import Module
 from retrograd.nn.state import constant
 from retrograd.ops.inputs import array_of, converted
@@ -81,8 +81,8 @@ def closure(model: Module, loss_fn: Callable[..., Any], *args: Any, **kwargs: An
         def loss_of(vector: Any) -> Any:
             parts = zip(cells, _parts(vector, shapes), strict=True)
             given: dict[Cell, Any] = {cell: converted(part, cell.dtype) for cell, part in parts}
-            level, loss = _under(given, lambda: loss_fn(*args, **kwargs))
-            _hand_down(level, given, set())
+            level, loss = under(given, lambda: loss_fn(*args, **kwargs))
+            hand_down(level, given, set())
             return loss
 
         return value_and_grad(loss_of)(parameters_to_vector(map(constant, cells)) if vector is None else vector)

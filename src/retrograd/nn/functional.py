@@ -43,9 +43,9 @@ def functional_call(model: Module, params: Mapping[str, Any], *args: Any, mutabl
     """
     structure = structure_of(model)
     given = by_cell(type(model).__name__, structure, params)
-    level, output = _under(given, lambda: model(*args, **kwargs))
+    level, output = under(given, lambda: model(*args, **kwargs))
     own = set(structure.by_name.values()) if mutable else set()
-    _hand_down(level, given, own)
+    hand_down(level, given, own)
     if not mutable:
         return output
     return output, {
@@ -55,7 +55,7 @@ def functional_call(model: Module, params: Mapping[str, Any], *args: Any, mutabl
     }
 
 
-def _under(values: Mapping[Cell, Any], call: Callable[[], Any]) -> tuple[Overlay, Any]:
+def under(values: Mapping[Cell, Any], call: Callable[[], Any]) -> tuple[Overlay, Any]:
     """What `call` returns while cells read as `values`, and the level that holds what it assigned."""
     level = Overlay(current(), values)
     try:
@@ -65,7 +65,7 @@ def _under(values: Mapping[Cell, Any], call: Callable[[], Any]) -> tuple[Overlay
         level.closed = True
 
 
-def _hand_down(level: Overlay, given: Mapping[Cell, Any], kept: set[Cell]) -> None:
+def hand_down(level: Overlay, given: Mapping[Cell, Any], kept: set[Cell]) -> None:
     """Assign what the level has collected, except for `kept`; a value given for a call cannot be assigned by it."""
     passed = {cell: value for cell, value in level.overlay.items() if cell in level.assigned and cell not in kept}
     for cell in passed:
@@ -108,8 +108,8 @@ def value_and_grad(model: Module, loss_fn: Callable[..., Any], has_aux: bool = F
         @wraps(loss_fn)
         def loss_of(values: Mapping[str, Any]) -> Any:
             given: dict[Cell, Any] = {cell: values[path] for path, cell in trained.items()}
-            level, result = _under(given, lambda: loss_fn(*args, **kwargs))
-            _hand_down(level, given, set())
+            level, result = under(given, lambda: loss_fn(*args, **kwargs))
+            hand_down(level, given, set())
             return result
 
         return _value_and_grad(loss_of, has_aux=has_aux)({path: constant(cell) for path, cell in trained.items()})

@@ -177,9 +177,7 @@ def unary(prim: Primitive, x: Any) -> Any:
     if not isinstance(x, Box) or x.weak or x.dtype.kind != "f":
         x = as_float(x)
     out = apply1(prim, x)
-    weak = getattr(
-        x, "weak", False
-    )  # an array from outside has none, and while tracing its result is a box all the same
+    weak = getattr(x, "weak", False)  # an array from outside has none; while tracing its result is a box all the same
     return out if isinstance(out, Box) and not weak else face(out, weak)
 
 

@@ -343,7 +343,7 @@ def _following(count: Any, bare: bool) -> Any:
 def _per_model(shared: Any) -> bool:
     """Whether one of the numbers differs from model to model."""
     numbers: tuple[Any, ...] = shared if isinstance(shared, tuple) else (shared,)
-    for number in numbers:
+    for number in numbers:  # noqa: SIM110 - a generator costs more than the look, at every step
         if type(number) is not float and getattr(number, "shape", None):
             return True
     return False

@@ -13,10 +13,9 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from retrograd.config import FLOAT64, INT
 from retrograd.errors import RetrogradError
 from retrograd.ops import arithmetic as a
-from retrograd.ops.inputs import array_of, converted, face
+from retrograd.ops.rounding import floor
 
 Schedule = Callable[[Any], Any]
 
@@ -29,7 +28,7 @@ def constant(lr: Any) -> Schedule:
 def step(lr: Any, step_size: int, gamma: float = 0.1) -> Schedule:
     r"""A factor every `step_size` steps: :math:`\eta_t = \eta\, \gamma^{\lfloor t / s \rfloor}`."""
     _at_least("step: step_size", step_size, 1)
-    return lambda step: lr * _power(gamma, _whole(step / float(step_size)))
+    return lambda step: lr * a.power(gamma, floor(step / float(step_size)))
 
 
 def multistep(lr: Any, milestones: Sequence[int], gamma: float = 0.1) -> Schedule:
@@ -40,7 +39,7 @@ def multistep(lr: Any, milestones: Sequence[int], gamma: float = 0.1) -> Schedul
         passed = step * 0.0
         for m in milestones:
             passed = passed + a.where(step >= float(m), 1.0, 0.0)
-        return lr * _power(gamma, passed)
+        return lr * a.power(gamma, passed)
 
     return rate
 
@@ -56,7 +55,7 @@ def piecewise_constant(values: Sequence[Any], milestones: Sequence[int]) -> Sche
 
 def exponential(lr: Any, gamma: float) -> Schedule:
     r"""A factor every step: :math:`\eta_t = \eta\, \gamma^t`."""
-    return lambda step: lr * _power(gamma, step)
+    return lambda step: lr * a.power(gamma, step)
 
 
 def polynomial(lr: Any, total_iters: int, power: float = 1.0) -> Schedule:
@@ -106,12 +105,7 @@ def cosine_annealing(lr: Any, T_max: int, eta_min: float = 0.0) -> Schedule:
     return lambda step: _wave(lr, eta_min, a.minimum(step, float(T_max)) / float(T_max))
 
 
-def cosine_warm_restarts(
-    lr: Any,
-    T_0: int,
-    T_mult: int = 1,
-    eta_min: float = 0.0,
-) -> Schedule:
+def cosine_warm_restarts(lr: Any, T_0: int, T_mult: int = 1, eta_min: float = 0.0) -> Schedule:
     r"""Half waves of `cosine_annealing`, one after another; each is `T_mult` times as long as the one before.
 
     Loshchilov, Hutter (2017), section 3.
@@ -122,10 +116,10 @@ def cosine_warm_restarts(
 
     def rate(step: Any) -> Any:
         if T_mult == 1:
-            return _wave(lr, eta_min, step / first - _whole(step / first))
+            return _wave(lr, eta_min, step / first - floor(step / first))
         # Cycle n begins at first (m**n - 1) / (m - 1). The small number keeps a logarithm of exactly n at n.
-        cycle = _whole(a.log(step * ((T_mult - 1) / first) + 1.0) / math.log(T_mult) + 1e-9)
-        length = _power(float(T_mult), cycle)
+        cycle = floor(a.log(step * ((T_mult - 1) / first) + 1.0) / math.log(T_mult) + 1e-9)
+        length = a.power(float(T_mult), cycle)
         begin = (length - 1.0) * (first / (T_mult - 1))
         return _wave(lr, eta_min, (step - begin) / (length * first))
 
@@ -222,15 +216,6 @@ def _wave(begin: Any, end: Any, share: Any) -> Any:
 
 def _line(begin: Any, end: Any, share: Any) -> Any:
     return begin + (end - begin) * share
-
-
-def _whole(x: Any) -> Any:
-    """The whole part of a number that is at least 0, which keeps its kind."""
-    return face(converted(array_of(face(converted(array_of(x), INT))), FLOAT64), True)
-
-
-def _power(base: float, exponent: Any) -> Any:
-    return a.power(base, exponent)
 
 
 def _at_least(what: str, value: Any, least: int) -> None:

@@ -93,7 +93,7 @@ class Settings:
         if isinstance(value, (list, tuple)):
             value = np.asarray(value, FLOAT64)
         if not isinstance(value, (Box, Cell)) and not np.ndim(value):
-            value = float(value)
+            value = _number(what, name, value)
             if not 0.0 <= value < below:
                 raise RetrogradError(f"{what}: {name} is at least 0{upper}, not {value}")
             return value, True
@@ -219,6 +219,13 @@ def _along(number: Any, parameter: Any, name: str) -> Any:
     if isinstance(number, np.ndarray):
         return number.astype(dtype).reshape(wide)
     return face(converted(array_of(number), dtype)).reshape(wide)
+
+
+def _number(what: str, name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise RetrogradError(f"{what}: {name} is a number, not {value!r}") from None
 
 
 def check_models(what: str, name: str, shape: tuple[int, ...], params: list[Parameter] | None) -> None:

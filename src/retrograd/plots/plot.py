@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retrograd.errors import RetrogradError
+from retrograd.errors import RetrogradError, not_installed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-INSTALL = "plots are drawn with matplotlib, which is not installed: pip install 'retrograd[plot]'"
 BLUE, ORANGE, GREY = "#2a6fb0", "#d1661f", "#7a7a7a"  # told apart in print and by most eyes
 
 
@@ -79,7 +78,7 @@ def figure_class() -> type[Figure]:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise RetrogradError(INSTALL) from None
+        raise RetrogradError(not_installed("plots are drawn with matplotlib", "plot")) from None
     return Figure
 
 

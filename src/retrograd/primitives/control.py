@@ -210,8 +210,30 @@ class Call(OfGraphs):
         return derive.spread(pushed, derive.floats(self.graph.out_types))
 
 
+class Declared(OfGraphs):
+    """A function whose derivative is declared: `primal` says what it computes."""
+
+    primal: Graph
+    label: str
+
+    def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
+        yield drawn(rng, self.primal.in_types)
+
+    def evaluate(self, *args: Any) -> Any:
+        return tuple(run_inner(self.primal, args))
+
+    def infer(self, *types: ArrayType) -> Any:
+        check_inputs(self.label or self.name, self.primal, types)
+        return tuple(derive.strong(self.primal.out_types))
+
+    def residuals(self, level: Any, values: list[Any], parents: list[Any]) -> tuple[Any, Any]:
+        if any(isinstance(v, Box) for v in values):  # whoever differentiates below must meet this rule too
+            return level.perform(self, values), None
+        return super().residuals(level, values, parents)
+
+
 @dataclass(frozen=True)
-class CustomVJP(OfGraphs):
+class CustomVJP(Declared):
     r"""A function with a derivative of its own.
 
     ``forward`` gives the outputs of ``primal`` and residuals; ``backward`` takes residuals and cotangents.
@@ -235,16 +257,6 @@ class CustomVJP(OfGraphs):
             )
             yield cls(*graphs, "wave")
 
-    def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
-        yield drawn(rng, self.primal.in_types)
-
-    def evaluate(self, *args: Any) -> Any:
-        return tuple(run_inner(self.primal, args))
-
-    def infer(self, *types: ArrayType) -> Any:
-        check_inputs(self.label or self.name, self.primal, types)
-        return tuple(derive.strong(self.primal.out_types))
-
     def batch(self, size: int, args: Sequence[Any], batched: Sequence[bool]) -> Any:
         everything = [lead(a, b, size) for a, b in zip(args, batched, strict=True)]
         primal, forward, backward = (
@@ -253,11 +265,6 @@ class CustomVJP(OfGraphs):
         )
         prim = CustomVJP(primal, forward, backward, self.label)
         return apply(prim, *everything), (True,) * len(self.primal.outputs)
-
-    def residuals(self, level: Any, values: list[Any], parents: list[Any]) -> tuple[Any, Any]:
-        if any(isinstance(v, Box) for v in values):  # whoever differentiates below must meet this rule, not `forward`
-            return level.perform(self, values), None
-        return super().residuals(level, values, parents)
 
     def forward_part(self, needs: derive.Flags) -> tuple[Primitive, int]:
         return Call(self.forward, self.label), len(self.primal.outputs)

@@ -6,17 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from retrograd.core.box import Box
 from retrograd.core.dispatch import apply
 from retrograd.core.forward import zeros_for
 from retrograd.core.primitive import Primitive
-from retrograd.core.types import ArrayType
 from retrograd.errors import DifferentiationError, MissingRule
 from retrograd.graph.interpret import interpret
 from retrograd.graph.ir import Equation, Graph
 from retrograd.graph.trace import trace_pure
 from retrograd.primitives import derive
-from retrograd.primitives.control import Call, OfGraphs, check_inputs, drawn, example, filled, run_inner
+from retrograd.primitives.control import Call, Declared, example, filled
 from retrograd.primitives.exponential import EXP
 from retrograd.primitives.families import lead
 from retrograd.primitives.linearity import AFFINE, FREE, LINEAR, depends, roles
@@ -43,7 +41,7 @@ def _by_itself(x: Any, y: Any, t: Any, u: Any) -> list[Any]:
 
 
 @dataclass(frozen=True)
-class CustomJVP(OfGraphs):
+class CustomJVP(Declared):
     r"""A function with a forward derivative of its own.
 
     ``rule`` takes the arguments and the tangents of the floating ones, and gives the outputs and the tangents of the
@@ -54,13 +52,15 @@ class CustomJVP(OfGraphs):
         \bar x = (\partial \operatorname{rule} / \partial \dot x)^{T} \bar y
 
     Without a rule it stands, inside the rule of a function, for that function itself; `depth` says of which one, where
-    rules call functions with rules.
+    rules call functions with rules. ``primal`` is for the `lanes` of every `vmap` around the call, the first the
+    innermost; ``rule`` stays as it was declared, since a rule may put the function whose rule it is into a `vmap`.
     """
 
     primal: Graph
     rule: Graph | None
     label: str = ""
     depth: int = 0
+    lanes: tuple[int, ...] = ()
     name, formula, derivative = "custom_jvp", "f(x)", "as declared"
 
     @classmethod
@@ -69,23 +69,9 @@ class CustomJVP(OfGraphs):
             yield cls(example(_wave, shape, shape), example(_wave_pushed, *[shape] * 4), "wave")
         yield cls(example(_exponential, (), ()), example(_by_itself, (), (), (), ()), "by itself")
 
-    def samples(self, rng: Any) -> Iterator[tuple[Any, ...]]:
-        yield drawn(rng, self.primal.in_types)
-
-    def evaluate(self, *args: Any) -> Any:
-        return tuple(run_inner(self.primal, args))
-
-    def infer(self, *types: ArrayType) -> Any:
-        check_inputs(self.label or self.name, self.primal, types)
-        return tuple(derive.strong(self.primal.out_types))
-
     def batch(self, size: int, args: Sequence[Any], batched: Sequence[bool]) -> Any:
         everything = [lead(a, b, size) for a, b in zip(args, batched, strict=True)]
-        graphs = (self.primal, self.rule)
-        primal, rule = (
-            g and derive.batched(g, (True,) * len(g.inputs), size, (True,) * len(g.outputs))[0] for g in graphs
-        )
-        prim = CustomJVP(primal, rule, self.label, self.depth)
+        prim = replace(self, primal=_for_lanes(self.primal, (size,)), lanes=(*self.lanes, size))
         return apply(prim, *everything), (True,) * len(self.primal.outputs)
 
     @property
@@ -96,7 +82,8 @@ class CustomJVP(OfGraphs):
                 f"the function {self.label}, called within its own rule, was differentiated outside of that rule: "
                 "call the plain function there"
             )
-        return derive.remembered(self.rule, ("opened", self), lambda: swapped(self.rule, self._again))
+        rule = _for_lanes(self.rule, self.lanes)
+        return derive.remembered(rule, ("opened", self), lambda: swapped(rule, self._again))
 
     def _again(self, prim: Primitive) -> Primitive | None:
         """What stands for a primitive within the rule; None for its own graphs to be looked at."""
@@ -161,11 +148,6 @@ class CustomJVP(OfGraphs):
     def forward_part(self, needs: derive.Flags) -> tuple[Primitive, int]:
         return Call(self._parts(needs, derive.split)[0], self.label), len(self.primal.outputs)
 
-    def residuals(self, level: Any, values: list[Any], parents: list[Any]) -> tuple[Any, Any]:
-        if any(isinstance(v, Box) for v in values):  # whoever differentiates below must meet this rule too
-            return level.perform(self, values), None
-        return super().residuals(level, values, parents)
-
     def backward_part(self, residuals: Sequence[Any], args: Sequence[Any], cts: Any, needs: derive.Flags) -> Any:
         parts = self._parts(needs, derive.split)[1]
         given = filled(cts, self.primal.out_types)
@@ -183,6 +165,13 @@ class CustomJVP(OfGraphs):
         pushed = apply(linear, *residuals, *[t for t in tangents if t is not None])
         flags = derive.floats(self.primal.out_types)
         return derive.spread(pushed[sum(flags) :], flags)
+
+
+def _for_lanes(graph: Graph, sizes: Sequence[int]) -> Graph:
+    """`graph` with new first axes of these sizes on all that goes in and comes out, the last one outermost."""
+    for size in sizes:
+        graph = derive.batched(graph, (True,) * len(graph.inputs), size, (True,) * len(graph.outputs))[0]
+    return graph
 
 
 def swapped(graph: Graph, swap: Callable[[Primitive], Primitive | None]) -> Graph:

@@ -96,9 +96,20 @@ def draws(*graphs: Graph) -> bool:
 def pushed_forward(graph: Graph, flags: Flags) -> Graph:
     """Inputs, then tangents of the flagged ones; outputs, then tangents of the floating ones."""
 
+    def make() -> Graph:
+        made = _with_tangents(graph, flags, lambda: Forward(current()))
+        inherit(graph, made)
+        return made
+
+    return remembered(graph, ("pushed_forward", flags), make)
+
+
+def _with_tangents(graph: Graph, flags: Flags, new_level: Callable[[], Forward]) -> Graph:
+    """`graph` run by a level of forward mode: see `pushed_forward`."""
+
     def run(*xs: Any) -> list[Any]:
         n = len(flags)
-        level = Forward(current())
+        level = new_level()
         tangents = spread(xs[n:], flags)
         with interpreter(level):
             outs = interpret(graph, [level.dual(x, t) for x, t in zip(xs[:n], tangents, strict=True)])
@@ -106,13 +117,8 @@ def pushed_forward(graph: Graph, flags: Flags) -> Graph:
         with_tangent = chosen(pairs, floats(graph.out_types))
         return [p for p, _ in pairs] + [zeros_for(as_value(p)) if t is None else t for p, t in with_tangent]
 
-    def make() -> Graph:
-        types = list(graph.in_types)
-        made = trace_pure(run, types + strong(chosen(types, flags)), "jvp of a graph")
-        inherit(graph, made)
-        return made
-
-    return remembered(graph, ("pushed_forward", flags), make)
+    types = list(graph.in_types)
+    return trace_pure(run, types + strong(chosen(types, flags)), "jvp of a graph")
 
 
 def as_value(value: Any) -> Any:
@@ -206,20 +212,9 @@ def _split(graph: Graph, needs: Flags) -> Split:
 def linear_split(graph: Graph, flags: Flags) -> Split:
     """Split the forward derivative of `graph` by the flagged inputs: what needs no tangent comes first."""
 
-    def run(*xs: Any) -> list[Any]:
-        n = len(flags)
-        level = Apart(current(), current())
-        tangents = spread(xs[n:], flags)
-        with interpreter(level):
-            outs = interpret(graph, [level.dual(x, t) for x, t in zip(xs[:n], tangents, strict=True)])
-        pairs = [level.split(o) for o in outs]
-        with_tangent = chosen(pairs, floats(graph.out_types))
-        return [p for p, _ in pairs] + [zeros_for(as_value(p)) if t is None else t for p, t in with_tangent]
-
     def make() -> Split:
-        types = list(graph.in_types)
-        joint = trace_pure(run, types + strong(chosen(types, flags)), "jvp of a graph")
-        parts = partition(joint, len(types), len(graph.outputs), ())
+        joint = _with_tangents(graph, flags, lambda: Apart(current(), current()))
+        parts = partition(joint, len(graph.inputs), len(graph.outputs), ())
         inherit(graph, parts.forward, parts.backward)
         return parts
 

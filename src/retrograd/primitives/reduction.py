@@ -228,9 +228,13 @@ class Argmin(_Place):
 
 
 class _Truth(Reduction):
-    """Of booleans."""
+    """Of booleans, joined by `joined_by`."""
 
     differentiable = False
+    joined_by: ClassVar[Any]
+
+    def evaluate(self, x: Any) -> Any:
+        return self.joined_by.reduce(x, axis=self.axes, keepdims=self.keepdims)
 
     def check(self, x: ArrayType) -> None:
         if x.dtype.kind != "b":
@@ -250,10 +254,7 @@ class AnyTrue(_Truth):
     axes: tuple[int, ...]
     keepdims: bool = False
     name, formula, derivative = "any", "any(x, axes)", "0"
-
-    def evaluate(self, x: Any) -> Any:
-        reduce: Any = np.logical_or.reduce
-        return reduce(x, axis=self.axes, keepdims=self.keepdims)
+    joined_by = np.logical_or
 
 
 @dataclass(frozen=True)
@@ -263,10 +264,7 @@ class AllTrue(_Truth):
     axes: tuple[int, ...]
     keepdims: bool = False
     name, formula, derivative = "all", "all(x, axes)", "0"
-
-    def evaluate(self, x: Any) -> Any:
-        reduce: Any = np.logical_and.reduce
-        return reduce(x, axis=self.axes, keepdims=self.keepdims)
+    joined_by = np.logical_and
 
 
 @dataclass(frozen=True)

@@ -59,12 +59,9 @@ def verdict(facts: Facts) -> str:
     if facts.measures.interval is not None:
         low, high = facts.measures.interval
         plain = nothing["accuracy"] or 0.0
-        spread = f"On other rows of the kind expect {share(low)} to {share(high)}."
-        if low > plain:
-            return f"Clearly better than a model that has learned nothing. {spread}"
-        if high < plain:
-            return f"Worse than a model that has learned nothing. {spread}"
-        return f"Not clearly better than a model that has learned nothing. {spread}"
+        how = "Clearly better" if low > plain else "Worse" if high < plain else "Not clearly better"
+        spread = "" if caution(facts) else f" On other rows of the kind expect {share(low)} to {share(high)}."
+        return f"{how} than a model that has learned nothing.{spread}"
     found, plain = scores["rmse"] or 0.0, nothing["rmse"] or 0.0
     if found >= plain:
         return "No better than a model that has learned nothing."
@@ -79,9 +76,16 @@ def caution(facts: Facts) -> str:
         return "There were no test rows: these have chosen the best epoch, so on new rows it does somewhat worse."
     if facts.part == "training":
         return "There were no other rows: the model has learned from these, and on new rows it does worse."
-    if facts.evaluation:
-        return next((note for note in facts.evaluation.notes if note.startswith("These are the rows")), "")
-    return ""
+    if facts.evaluation is None or not facts.evaluation.own:
+        return ""
+    test = facts.training.test
+    found = "accuracy" if "accuracy" in test else "rmse"
+    learned = "These are the rows of the training run, and the model has learned from most of them."
+    if found not in test:
+        return f"{learned} On new rows it does worse."
+    value = f"{'accuracy' if found == 'accuracy' else 'RMSE'} {figure(found, test[found])}"
+    tested = facts.training.rows.get("test", 0)
+    return f"{learned} The {tested:,} test rows among them, which it did not see, gave {value}."
 
 
 def measures_table(facts: Facts) -> list[dict[str, str]]:

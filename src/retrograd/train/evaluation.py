@@ -49,8 +49,8 @@ class Measures:
         baseline: the same for a model that has learned nothing: it always says the most frequent class of the training
             rows, and for the log loss the classes' shares there; or their mean.
         knows: what that model says, to be read after "always".
-        interval: within which the accuracy on other rows of the kind lies, 19 times out of 20 (Wilson, 1927); None for
-            regression.
+        interval: within which the accuracy on other rows of the kind lies, 19 times out of 20 (Wilson, 1927), if the
+            model has not learned from these; None for regression.
         classes: one for each class.
         confusion: int64 (classes, classes), true class by predicted one; None for regression.
     """
@@ -79,6 +79,7 @@ class Evaluation:
         outputs: (n, outputs), the network's, likewise: the same bits as in `retrograd predict`.
         targets: (n,) class indices, or standardised amounts.
         measures: how good that is.
+        own: whether the table is that of the training, so that the measures are too good.
         notes: sentences for a person.
     """
 
@@ -93,6 +94,7 @@ class Evaluation:
     outputs: np.ndarray
     targets: np.ndarray
     measures: Measures
+    own: bool
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -121,6 +123,7 @@ class Evaluation:
             "scores": {name: finite(value) for name, value in found.scores.items()},
             "baseline": {name: finite(value) for name, value in found.baseline.items()},
             "baseline_says": found.knows,
+            "rows_of_the_training": self.own,
             "unknown_labels": [{"label": label, "rows": count} for label, count in self.unknown.items()],
             "unseen_categories": dict(self.unseen),
             "notes": list(self.notes),
@@ -183,7 +186,8 @@ def evaluate(model: TrainedModel, table: Table) -> Evaluation:
         kinds = ", ".join(f"{quoted(label)} ({counted(count, 'row')})" for label, count in list(unknown.items())[:6])
         more = f" and {len(unknown) - 6} more" if len(unknown) > 6 else ""
         notes.append(f"Not measured, as the model does not know the label: {kinds}{more}.")
-    if model.training.get("inputs_sha256") == digest(inputs):
+    own = model.training.get("inputs_sha256") == digest(inputs)
+    if own:
         notes.append(_own_rows(model))
     if not known.any():
         raise DataError(
@@ -194,7 +198,7 @@ def evaluate(model: TrainedModel, table: Table) -> Evaluation:
     found = measure(model, outputs[measured], targets[measured])
     return Evaluation(
         model, table.name, len(known), measured, without, unknown, unseen,
-        inputs[measured], outputs[measured], targets[measured], found, tuple(notes),
+        inputs[measured], outputs[measured], targets[measured], found, own, tuple(notes),
     )  # fmt: skip
 
 

@@ -87,7 +87,8 @@ class Finding:
         out: what is not finite.
         fresh: where that is so although what came in is finite.
         pointwise: whether elements of operands and of `out` belong together.
-        order: how many derivatives of derivatives this is part of.
+        what: what `out` is, in words.
+        declared: whether the operation is part of a derivative that the user declared, and not derived from one.
     """
 
     operation: str
@@ -99,6 +100,7 @@ class Finding:
     fresh: np.ndarray
     pointwise: bool
     what: str = "the result"
+    declared: bool = False
 
     @property
     def place(self) -> tuple[int, ...]:
@@ -123,7 +125,9 @@ class Finding:
         """The exception that says all of it."""
         subject = {"forward": "", "backward": "the derivative of ", "tangent": "the forward-mode derivative of "}
         where = f", at {self.line}" if self.line is not None else ""
-        lines = [f"{subject[self.phase]}{self.operation} gave {self.produced}{where}"]
+        said = f"{self.operation} gave {self.produced}"
+        said = f"{said} in a {self.phase} rule" if self.declared else f"{subject[self.phase]}{said}"
+        lines = [f"{said}{where}"]
         iteration = self.line.rounds[-1] if self.line is not None and self.line.rounds else None
         if self.line is not None and self.line.rounds:
             lines.append(f"  in iteration {' of the loop in iteration '.join(map(str, reversed(self.line.rounds)))}"

@@ -16,7 +16,7 @@ GROWN = 1e8
 
 def suggestion(f: Finding) -> str:
     """What to try; a general word where no pattern fits."""
-    if f.phase != "forward":
+    if f.phase != "forward" and not f.declared:
         return _of_derivative(f)
     if f.produced == "NaN" and any(a.size and np.isinf(a).any() for _, a in f.args):
         return _INDEFINITE.get(f.operation, _INFINITE_OPERAND)
@@ -88,10 +88,6 @@ def _power(f: Finding) -> str:
 def _mean(f: Finding) -> str:
     if f.args and not f.args[0][1].size:
         return "the mean of no elements is 0 / 0: is a mask, a slice or a batch empty?"
-    return _overflow(f)
-
-
-def _softmax(f: Finding) -> str:
     return _overflow(f)
 
 

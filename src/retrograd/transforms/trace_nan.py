@@ -26,7 +26,7 @@ from retrograd.transforms.nonfinite import Finding, Origin, finite, floats, name
 from retrograd.transforms.remedies import suggestion
 from retrograd.transforms.unfolding import unfold
 
-_sweeps: ContextVar[bool] = ContextVar("sweeps", default=False)
+_phase: ContextVar[str] = ContextVar("phase", default="forward")
 _MADE = {"backward": "what it hands on", "tangent": "the tangent"}
 REMEMBERED = 4096  # arrays that are not finite; those that are gone are forgotten when there are more
 
@@ -51,7 +51,7 @@ class Watching(Lined):
     def perform(self, prim: Primitive, args: list[Any]) -> Any:
         if prim.residuals is not None:
             with interpreter(self):
-                found = unfold(prim, args)
+                found = self.unfolded(prim, args)
             if found is not None:
                 return found
         out = super().perform(prim, args)
@@ -61,7 +61,15 @@ class Watching(Lined):
         return out
 
     def unfolded(self, prim: Primitive, args: Sequence[Any]) -> Any:
-        return unfold(prim, args)
+        above = standing()
+        if above is None or above.phase == "forward":
+            return unfold(prim, args)
+        # A derivative that the user declared: its equations stand at lines of their own, which do not say what for.
+        token = _phase.set(above.phase)
+        try:
+            return unfold(prim, args)
+        finally:
+            _phase.reset(token)
 
     def _judge(self, prim: Primitive, args: Sequence[Any], out: Any) -> None:
         outs = floats(out)
@@ -72,9 +80,11 @@ class Watching(Lined):
         for o in outs:
             fresh = self._fresh(prim, arrays, o)
             if fresh.any():
-                phase = "backward" if _sweeps.get() else "forward"
-                pointwise = isinstance(prim, Pointwise)
-                self._found(Finding(prim.name, phase, user_line(), operands, [], o, fresh, pointwise), outs)
+                phase, pointwise = _phase.get(), isinstance(prim, Pointwise)
+                what, declared = "the result", phase != "forward"
+                self._found(
+                    Finding(prim.name, phase, user_line(), operands, [], o, fresh, pointwise, what, declared), outs
+                )
                 return
         self._inherit(prim, operands, outs)
 
@@ -159,12 +169,12 @@ class Watching(Lined):
             expected, first = expected or (first and not fine), False
             if not fine and not expected:
                 self._overflowed(given, line)
-            token = _sweeps.set(True)
+            token = _phase.set("backward")
             try:
                 with at_line(line):
                     handed = named(node, cotangent)
             finally:
-                _sweeps.reset(token)
+                _phase.reset(token)
             if fine:
                 held = [("its result", a) for a in floats(node.out)[:1] if not node.prim.multi]
                 came = [("cotangent", g) for g in given]
@@ -266,7 +276,8 @@ class Watching(Lined):
         line = e.line if rounds is None else e.line._replace(rounds=rounds.rounds)
         letters = iter("xyzuvw")
         args = [(next(letters, "?"), a) for v, a in operands.items() if v not in region.given]
-        given = [("cotangent", a) for v, a in operands.items() if v in region.given]
+        came = "tangent" if line.phase == "tangent" else "cotangent"
+        given = [(came, a) for v, a in operands.items() if v in region.given]
         for o in found:
             bad = self._bad(o)
             if bad.any():

@@ -109,11 +109,12 @@ def test_its_accuracy_is_that_of_the_predictions(run, folder):
 def test_a_report_of_the_training_and_one_of_an_evaluation(run, folder):
     first = (folder / "first.html").read_text(encoding="utf-8")
     assert "Predicting “sold” in shop.csv" in first and "retrograd evaluate m shop.csv" in first
-    assert "Gradient health" in first and "Nobody looked" not in first
+    assert "Gradient health" in first and "No look was taken" not in first
     status, out, _ = run("evaluate", "m", "shop.csv", "--report", "later.html")
     assert status == 0 and out.endswith("Wrote the report to later.html.\n")
+    assert "19 times" not in out  # the model has learned from these rows
     later = (folder / "later.html").read_text(encoding="utf-8")
-    assert "m on shop.csv" in later and "Nobody looked" not in later and 'id="curves-figure_1"' in later
+    assert "m on shop.csv" in later and "No look was taken" not in later and 'id="curves-figure_1"' in later
     status, out, err = run("evaluate", "m", "shop.csv", "--json", "--report", "later.html")
     assert status == 0 and err == "Wrote the report to later.html.\n" and json.loads(out)
 

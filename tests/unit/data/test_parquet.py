@@ -130,4 +130,4 @@ def test_without_pyarrow_the_line_that_installs_it_is_said(file, monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     message = refused(path)
-    assert message.endswith("which reads those, is not installed: pip install 'retrograd[parquet]'")
+    assert message.endswith("to be read with pyarrow, which is not installed: pip install 'retrograd[parquet]'")

@@ -79,6 +79,8 @@ def test_confusion_and_residuals():
     plot = plots.residuals([1.0, 2.0, 4.0], [1.5, 2.0, 3.0])
     assert plot.data["residuals"].tolist() == [-0.5, 0, 1] and is_svg(plot)
     assert is_svg(plots.residuals([1.0], [1.0]))
+    assert is_svg(plots.residuals([0.0, 1.0, 2.0, 3.0, 1e12], [0.0, 0.0, 0.0, 0.0, 0.0]))  # one row far away
+    assert "$x" in plots.confusion(["$x", r"$\frac{"], ["$x", "$x"]).svg()  # no formulas
     for wrong in (plots.confusion, plots.residuals):
         with pytest.raises(ShapeError):
             wrong([1, 2], [1])

@@ -5,6 +5,7 @@ import re
 import runpy
 import shlex
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -16,8 +17,8 @@ from retrograd.cli import main
 from retrograd.errors import ModelError, RetrogradError
 from retrograd.report import report
 from retrograd.report.gather import gather, training_of
-from retrograd.report.wording import share
-from retrograd.train import GradientHealth, TrainedModel, evaluate, sensitivity
+from retrograd.report.wording import amount, share
+from retrograd.train import GradientHealth, History, TrainedModel, evaluate, sensitivity
 from retrograd.train.tabular import Settings, train_table
 
 pytest.importorskip("matplotlib")
@@ -109,6 +110,7 @@ def later(classes):
 def test_nothing_that_a_table_holds_becomes_a_tag(classes, later, page):
     for result in (classes, later):
         found = page(result)
+        assert ("On other rows" in found.text["result"]) == (result is classes)
         assert not {"script", "img", "b", "i", "link", "iframe"} & set(found.tags)
         assert found.tags.count("title") == 1 and not any(name.startswith("on") for name, _ in found.attributes)
         assert "<script>alert(1)</script>" in found.text["columns"] and "<b>yes</b>" in found.text["errors"]
@@ -143,6 +145,7 @@ def test_the_same_page_each_time(amounts, tmp_path):
 def test_numbers_of_a_classification(classes, page):
     found = page(classes)
     said = found.text["result"]
+    assert "On other rows of the kind expect" in said
     assert share(classes.scores["accuracy"]) in said and share(classes.baseline["accuracy"]) in said
     facts = gather(classes)
     assert facts.part == "test" and facts.measured == len(classes.prepared.rows.test)
@@ -169,8 +172,8 @@ def test_columns_are_what_the_data_says_of_them(classes, page):
 def test_the_worst_rows_are_the_worst(classes, amounts):
     facts = gather(amounts)
     rows = amounts.prepared.rows.test
-    amount = amounts.model.preprocessor.decode_target
-    errors = dict(zip(rows + 1, amount(amounts.prepared.y[rows]) - amount(amounts.outputs[rows, 0]), strict=True))
+    decoded = amounts.model.preprocessor.decode_target
+    errors = dict(zip(rows + 1, decoded(amounts.prepared.y[rows]) - decoded(amounts.outputs[rows, 0]), strict=True))
     assert [row.number for row in facts.worst] == sorted(errors, key=lambda n: -abs(errors[n]))[:10]
     assert all(row.figure == errors[row.number] == row.actual - row.predicted for row in facts.worst)
     frame = data.load("diabetes").frame
@@ -219,7 +222,8 @@ def test_made_afterwards_it_shows_the_training_too(amounts, page, tmp_path):
     later = page(evaluate(TrainedModel.load(tmp_path / "m"), data.load("diabetes")), model="m")
     for section in ("columns", "model", "curves", "health", "made"):
         assert later.text[section] == at_once.text[section], section
-    assert "These are the rows of the training run" in later.text["result"]
+    said = f"The 88 test rows among them, which it did not see, gave RMSE {amount(amounts.scores['rmse'])}."
+    assert said in later.text["result"]
     assert later.text["h1"] == "m on diabetes" and "442 rows" in later.text["rows"]
 
 
@@ -261,7 +265,7 @@ def test_without_test_rows_the_validation_rows_are_measured(page):
             getattr(prepared.rows, part[:5] if part == "training" else part)
         )
         found = page(outcome)
-        assert said in found.text["result"] and "Nobody looked" in found.text["health"]
+        assert said in found.text["result"] and "No look was taken" in found.text["health"]
 
 
 def test_a_model_that_says_nothing_of_its_training(amounts, page):
@@ -269,6 +273,12 @@ def test_a_model_that_says_nothing_of_its_training(amounts, page):
     found = page(evaluate(bare, data.load("diabetes")))
     assert "does not say which rows" in found.text["rows"] and "does not have them" in found.text["curves"]
     assert "columns" not in found.text
+
+
+def test_a_training_that_was_interrupted_in_its_first_epoch(amounts, page):
+    record = {**amounts.model.training, "checkups": []}
+    found = page(replace(amounts, model=replace(amounts.model, training=record, history=History())))
+    assert "no epoch was finished" in found.text["curves"] and "No look was taken" in found.text["health"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Gradient health, kinds of points, sensitivities."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,8 @@ from retrograd.train import (
     plateaus,
     sensitivity,
 )
+from retrograd.train.callbacks.gradient_health import Checkup
+from retrograd.train.diagnostics import Health, LayerHealth
 
 
 def deep_logistic(layers, size=3, weight=1.0):
@@ -157,6 +161,23 @@ def test_checkups_during_a_run(engine):
     assert all(0 < ratio < 0.2 for ratio in watch.checkups[0].updates.values())
     with pytest.raises(RetrogradError, match="1 or more"):
         GradientHealth(every=0)
+
+
+def test_looks_ever_further_apart():
+    """The next one after a fifth as many epochs as there were."""
+    model = nn.Sequential(nn.Linear(3, 3))
+    watch = GradientHealth(every=None, rows=1)
+    trainer = Trainer(model, nn.mse_loss, rg.optim.SGD(model, lr=0.01), callbacks=[watch], engine="eager")
+    trainer.fit(X[:2].astype("float32"), Y[:2].astype("float32"), epochs=30, batch_size=2, progress=False)
+    assert [look.epoch for look in watch.checkups] == [*range(1, 11), 12, 14, 16, 19, 22, 26]
+
+
+def test_a_checkup_as_json():
+    layer = LayerHealth("0 Linear", 2, np.inf, np.nan, 1.5, None, None, 0.25, None)
+    look = Checkup(3, Health(np.inf, (layer,), 0.0, 7, ("Try it.",)), {"0.weight": 1e-3, "0.bias": np.nan})
+    written = json.dumps(look.to_json(), allow_nan=False)
+    again = Checkup.from_json(json.loads(written))
+    assert json.dumps(again.to_json()) == written and repr(again) == repr(look)
 
 
 def test_steps_that_are_too_large_are_said():

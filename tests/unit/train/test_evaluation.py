@@ -139,6 +139,8 @@ def test_a_single_row(outcome, amounts):
 
 
 def test_the_rows_of_the_training_are_recognised(outcome):
+    assert evaluate(outcome.model, data.load(people())).own
+    assert not evaluate(outcome.model, data.load(people(60, 1))).own
     assert (
         evaluate(outcome.model, data.load(people()))
         .notes[-1]

@@ -9,6 +9,7 @@ from pathlib import Path
 from retrograd.errors import RetrogradError
 from retrograd.explain.drawing.picture import Picture
 from retrograd.explain.drawing.svg import svg
+from retrograd.explain.layout import readable
 from retrograd.explain.templating import filled
 
 
@@ -37,7 +38,7 @@ class Drawing:
     def text(self) -> str:
         """The picture in words: a line for each box, what is in a block below it."""
         lines = [self.title, *_lines(self.picture, "  "), *[f"Note: {note}." for note in self.notes]]
-        return "\n".join(lines) + "\n"
+        return readable("\n".join(lines) + "\n")
 
     def save(self, path: str | Path) -> None:
         """Write the picture to a file that ends in .svg or .html.

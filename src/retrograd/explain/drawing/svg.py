@@ -14,6 +14,7 @@ from html import escape
 from retrograd.explain.drawing.arrange import BLOCK, FONT_SIZES, HEIGHTS, PADDING, Arranged, arrange
 from retrograd.explain.drawing.layered import Point
 from retrograd.explain.drawing.picture import Line, Node, Picture
+from retrograd.explain.layout import readable
 
 MARGIN = 12.0
 HEAD = 6.0  # the length of an arrow's head
@@ -73,7 +74,7 @@ def svg(picture: Picture, *, label: str = "", style: bool = True) -> str:
     width, height = arranged.size[0] + 2 * MARGIN, arranged.size[1] + 2 * MARGIN
     body: list[str] = []
     _draw(arranged, (MARGIN, MARGIN), body)
-    return (
+    return readable(
         f'<svg xmlns="http://www.w3.org/2000/svg" class="rg-picture" role="img" aria-label="{escape(label)}" '
         f'width="{_n(width)}" height="{_n(height)}" viewBox="0 0 {_n(width)} {_n(height)}" '
         f'style="width:100%;max-width:{_n(width)}px;min-width:{_n(min(width, LEAST * width + 200))}px;height:auto">'

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 
 from retrograd.explain.latex.equations import Heading, Item, Remark, Row, Table
 from retrograd.explain.latex.words import escaped, text
+from retrograd.explain.layout import readable
 
 LONGEST = 40  # rows of one alignment: a page of a document ends somewhere
 _SECTIONS = (r"\subsection*", r"\paragraph", r"\subparagraph")
-_MARKED = re.compile(r"([\\`*_{}\[\]<>#|])")
+_MARKED = re.compile(r"([\\`*_{}\[\]<>#|$&~])")
 
 
 def latex_document(title: str, items: Iterable[Item]) -> str:
@@ -76,5 +77,5 @@ def latex_row(row: Row) -> str:
 
 
 def marked(words: str) -> str:
-    """Plain words in Markdown."""
-    return _MARKED.sub(r"\\\1", words)
+    """Plain words in Markdown, on one line."""
+    return _MARKED.sub(r"\\\1", readable(" ".join(words.splitlines())))

@@ -10,11 +10,11 @@ import re
 from functools import lru_cache
 from html import escape
 
-from retrograd.explain.latex.words import _ESCAPES
+from retrograd.explain.latex.words import ESCAPES
 
 _TAKEN_OUT = re.compile(r"\\(text|mathit|operatorname)\{((?:\\[A-Za-z]+\{\}|\\.|[^\\{}])*)\}")
 _PUT_BACK = re.compile(r"<mtext>rgtext(\d+)x</mtext>")
-_UNESCAPE = {written: c for c, written in _ESCAPES.items()}
+_UNESCAPE = {written: c for c, written in ESCAPES.items()}
 _ESCAPED = re.compile("|".join(re.escape(w) for w in sorted(_UNESCAPE, key=len, reverse=True)))
 
 

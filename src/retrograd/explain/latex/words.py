@@ -20,7 +20,7 @@ GREEK = frozenset(
         "Pi", "Sigma", "Phi", "Psi", "Omega",
     }
 )  # fmt: skip
-_ESCAPES = {
+ESCAPES = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
 }  # fmt: skip
@@ -29,7 +29,7 @@ _PLAIN = re.compile(r"([A-Za-z]+)(\d*)((?:_[A-Za-z0-9]+)*)")
 
 def escaped(words: str) -> str:
     """Plain text as it stands in LaTeX."""
-    return "".join(_ESCAPES.get(c, c if c.isprintable() else " ") for c in words)
+    return "".join(ESCAPES.get(c, c if c.isprintable() else " ") for c in words)
 
 
 def text(words: str) -> str:

@@ -69,7 +69,7 @@ def parsed(text: str, source: str) -> Any:
     """The JSON in a text, without the liberties that Python takes with it.
 
     Raises:
-        ModelError: where the text is no JSON, says a key twice, or has NaN or Infinity in it.
+        ModelError: where the text is no JSON, says a key twice, has NaN or Infinity in it, or half a letter.
     """
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -84,13 +84,18 @@ def parsed(text: str, source: str) -> Any:
         raise _Refused(f"{name} is not a number that can be computed with")
 
     try:
-        return json.loads(text, object_pairs_hook=once, parse_constant=constant)
+        found = json.loads(text, object_pairs_hook=once, parse_constant=constant)
+        if "\\ud" in text.lower():
+            json.dumps(found, ensure_ascii=False).encode()
+        return found
     except _Refused as error:
         raise ModelError(f"{source!r}: {error}") from error
     except json.JSONDecodeError as error:
         raise ModelError(f"{source!r} is no JSON: line {error.lineno}, column {error.colno}: {error.msg}") from error
     except RecursionError as error:
         raise ModelError(f"{source!r} is nested too deeply to be a network") from error
+    except UnicodeEncodeError as error:
+        raise ModelError(f"{source!r}: half of a surrogate pair (\\ud8..) in it stands for no letter") from error
     except ValueError as error:  # an integer of thousands of digits
         raise ModelError(f"{source!r}: a number in it is too long") from error
 

@@ -10,16 +10,9 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
-SCRIPTS = (
-    "numbers",
-    "formula",
-    "drawing",
-    "curve",
-    "tables",
-    "live",
-    "app",
-    "main",
-)  # in the order in which they stand
+from retrograd.explain.templating import templates
+
+SCRIPTS = ("numbers", "formula", "drawing", "curve", "tables", "live", "app", "main")  # in the order they stand
 DECIMALS = (4, 6, 9, 12, 16)
 
 
@@ -49,14 +42,6 @@ def policy(*, live: bool) -> str:
     )
 
 
-@cache
-def _template() -> Any:
-    import jinja2
-
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-    return environment.from_string(asset("page.html"))
-
-
 def html(trace: dict[str, Any], *, token: str = "", play: str = "retrograd play NET") -> str:
     """The page of a trace.
 
@@ -67,15 +52,19 @@ def html(trace: dict[str, Any], *, token: str = "", play: str = "retrograd play 
     """
     text = json.dumps(trace, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-    page: str = _template().render(
-        trace=trace,
-        token=token,
-        play=play,
-        digits=sorted({*DECIMALS, trace["digits"]}),
-        version=version("retrograd"),
-        policy=policy(live=bool(token)),
-        style=asset("page.css"),
-        script=script(),
-        data=text,
+    page: str = (
+        templates("retrograd.explain.page", "assets")
+        .get_template("page.html")
+        .render(
+            trace=trace,
+            token=token,
+            play=play,
+            digits=sorted({*DECIMALS, trace["digits"]}),
+            version=version("retrograd"),
+            policy=policy(live=bool(token)),
+            style=asset("page.css"),
+            script=script(),
+            data=text,
+        )
     )
     return page

@@ -79,12 +79,11 @@ def register_neuron_function(
         name: what layers call it; a name that is taken is refused.
         function: the function.
         differentiable: whether gradients may go through it.
+
+    Raises:
+        RetrogradError: for another kind, a name that is taken, or what cannot be called.
     """
-    of_kind = _CHOICES.get(kind)
-    if of_kind is None:
-        raise RetrogradError(
-            f"register_neuron_function: a function is for one of {', '.join(map(repr, _CHOICES))}, not {kind!r}"
-        )
+    of_kind = _of_kind(kind)
     if name in of_kind:
         raise RetrogradError(f"register_neuron_function: there is a {kind} function {name!r} already")
     if not callable(function):
@@ -95,8 +94,22 @@ def register_neuron_function(
 
 
 def neuron_functions(kind: str) -> tuple[str, ...]:
-    """The names of the functions of a kind."""
-    return tuple(_CHOICES[kind])
+    """The names of the functions of a kind: "weight", "net input" or "transfer".
+
+    Raises:
+        RetrogradError: for another kind.
+
+    >>> neuron_functions("weight")
+    ('dot', 'distance')
+    """
+    return tuple(_of_kind(kind))
+
+
+def _of_kind(kind: str) -> dict[str, Choice]:
+    found = _CHOICES.get(kind)
+    if found is None:
+        raise RetrogradError(f"a neuron's functions are {', '.join(map(repr, _CHOICES))}; {kind!r} is no kind of them")
+    return found
 
 
 class Neurons(Module):
@@ -111,6 +124,8 @@ class Neurons(Module):
         bias: whether there is one; with a product it begins as ones, else as zeros.
         trainable: False for a layer that is only evaluated: its parameters require no gradients, and functions without
             derivative are welcome.
+        dtype: of the parameters.
+        generator: where the draws come from.
 
     Raises:
         DifferentiationError: when the layer is made, if it is trainable and one of its functions has no derivative.

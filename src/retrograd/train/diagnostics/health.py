@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from retrograd.nn.state import constant
 from retrograd.nn.thresholds import Gaussian
 from retrograd.ops.arithmetic import stop_gradient
 from retrograd.ops.inputs import array_of
+from retrograd.train.diagnostics.advice import advice
 from retrograd.train.door import admit, admit_inputs
 from retrograd.train.forward import evaluating
 from retrograd.train.history import number, plain
@@ -109,12 +110,16 @@ def _layer_from(saved: Mapping[str, Any]) -> LayerHealth:
 class _Calls:
     """Watches the layers of a model: modules that hold no others."""
 
-    def __init__(self, model: Module, nudges: list[Any] | None = None) -> None:
+    def __init__(self, model: Module) -> None:
         self.names = {
             id(m): f"{path} {type(m).__name__}".strip()
             for path, m in model.named_modules()
             if sum(1 for _ in m.modules()) == 1
         }
+        self.begin()
+
+    def begin(self, nudges: list[Any] | None = None) -> None:
+        """Forget what was seen; `nudges` are added to the outputs, in the order of the calls."""
         self.nudges = nudges
         self.modules: list[Any] = []
         self.inputs: list[Any] = []
@@ -167,7 +172,7 @@ def health(model: Module, loss: Callable[[Any, Any], Any], x: Any, y: Any) -> He
         calls = _Calls(model)
 
         def loss_of(values: Mapping[str, Any], moved: list[Any]) -> Any:
-            calls.__init__(model, moved)  # type: ignore[misc] # fresh lists for each run
+            calls.begin(moved)
             given: dict[Cell, Any] = {cell: values[path] for path, cell in model.named_parameters() if path in values}
             with watching(calls), interpreter(Overlay(current(), given)):
                 found = loss(model(rows.x), rows.y)
@@ -179,10 +184,8 @@ def health(model: Module, loss: Callable[[Any, Any], Any], x: Any, y: Any) -> He
             for m, i, o, g in zip(calls.modules, inputs, outputs, gradients[1], strict=True)
         )
         silent = _silent(loss, output, rows.y)
-    from retrograd.train.diagnostics.advice import advice
-
     found = Health(float(value), layers, silent, len(rows))
-    return Health(found.loss, layers, silent, len(rows), advice(found))
+    return replace(found, advice=advice(found))
 
 
 def _layer(
