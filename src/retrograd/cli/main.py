@@ -71,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
     try:
         status: Any = retrograd.main(arguments, prog_name="retrograd", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None where the caller has closed it
+            sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except click.ClickException as error:
         return _failed(error.format_message(), getattr(error, "ctx", None))

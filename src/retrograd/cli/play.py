@@ -6,6 +6,7 @@ import webbrowser
 import click
 
 from retrograd.cli.networks import named
+from retrograd.errors import RetrogradError
 
 
 @click.command()
@@ -24,7 +25,14 @@ def play(network: str, port: int, row: int | None, source: str | None, digits: i
     from retrograd.explain.page import PageServer, Player
 
     found, place = named(network, source, row)
-    with PageServer(Player(found, place, digits), port) as server:
+    player = Player(found, place, digits)
+    try:
+        server = PageServer(player, port)
+    except OSError as error:
+        raise RetrogradError(
+            f"--port {port} cannot be listened at: {error.strerror or error}: choose another, or none for any free one"
+        ) from error
+    with server:
         click.echo(f"Playing with {found.name} at {server.url} - Ctrl-C ends it.")
         if not no_browser:
             threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()

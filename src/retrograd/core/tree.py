@@ -119,10 +119,3 @@ def flatten_like(structure: Structure, tree: Any, what: str) -> list[Any]:
 
     walk(structure, tree)
     return leaves
-
-
-def map_leaves(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
-    """The tree of `function(leaf, *leaves of rest)`; the trees must have one structure."""
-    leaves, structure = flatten(tree)
-    others = [flatten_like(structure, r, "every tree") for r in rest]
-    return unflatten(structure, [function(*xs) for xs in zip(leaves, *others, strict=True)])

@@ -268,4 +268,6 @@ def _many_texts(cells: Cells, choices: Choices) -> Verdict | None:
         return Verdict("dropped", cells, "text", f"holds free text, {many}")
     if levels == len(cells):
         return Verdict("dropped", cells, "id", "names the rows, a different text in each")
-    return Verdict("dropped", cells, "levels", f"has {many}, most of them rare")
+    rare = 2 * int((counts < rare_below(present)).sum()) > levels
+    which = "most of them rare" if rare else f"less than half of which hold the {MOST_LEVELS} most frequent"
+    return Verdict("dropped", cells, "levels", f"has {many}, {which}")

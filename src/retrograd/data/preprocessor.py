@@ -106,7 +106,8 @@ class Preprocessor:
         read = read_columns(features, self.required)
         lacking = [name for name in self.required if name not in read]
         if lacking:
-            near = meant(lacking[0], [name for name in features.columns if name not in self.required])
+            others = [name for name in features.columns if name not in self.required]
+            near = next((hint for name in lacking if (hint := meant(name, others))), "")
             raise DataError(
                 f"the data lacks {counted(len(lacking), 'column')} that the model was trained on: {listed(lacking)}"
                 f"{near or ':'} add {'it' if len(lacking) == 1 else 'them'} under the same name"

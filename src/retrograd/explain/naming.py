@@ -74,7 +74,7 @@ def _segment(file: str, span: Any) -> str:
     lines = linecache.getlines(file)[first - 1 : last]
     if not lines:
         return ""
-    encoded = [text.encode() for text in lines]
+    encoded = [text.encode(errors="replace") for text in lines]
     encoded[-1] = encoded[-1][:end]
     encoded[0] = encoded[0][start:]
     return re.sub(r"\s+", " ", b"".join(encoded).decode(errors="replace")).strip()

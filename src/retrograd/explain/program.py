@@ -65,7 +65,13 @@ class Explanation:
         raise RetrogradError(f"there is no gradient of {name!r}; there are those of {names or 'nothing'}")
 
     def rounding_error(self, dtype: Any = "float32") -> float:
-        """How far the result may be off, to first order, if every step is rounded to `dtype` (Linnainmaa 1970)."""
+        """How far the result may be off, to first order, if every step is rounded to `dtype` (Linnainmaa 1970).
+
+        A function with a derivative of its own counts as one step.
+
+        Raises:
+            RetrogradError: a loop stayed closed, so that its steps are not known; or `dtype` is no floating type.
+        """
         from retrograd.explain.rounding import rounding_error
 
         return rounding_error(self.steps, dtype)

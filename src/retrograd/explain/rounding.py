@@ -15,16 +15,25 @@ from typing import Any
 
 import numpy as np
 
+from retrograd.errors import RetrogradError
 from retrograd.explain.records import Step
+from retrograd.primitives.loops import Scan, While
 
 
 def rounding_error(steps: list[Step], dtype: Any) -> float:
     """A first-order bound on how far the result is off if every step is rounded to `dtype`.
 
     Operations that only move numbers count like the others, so the bound may be too large, not too small. What follows
-    from rounding the inputs is not in it.
+    from rounding the inputs is not in it. A function with a derivative of its own (`custom_vjp`, `custom_jvp`, a fixed
+    point) counts as one operation: how far its intermediate results matter is not known.
+
+    Raises:
+        RetrogradError: a loop stayed closed, so that its steps are not known; or `dtype` is no floating type.
     """
-    unit = float(np.finfo(dtype).eps) / 2
+    try:
+        unit = float(np.finfo(np.dtype(dtype)).eps) / 2
+    except (TypeError, ValueError):
+        raise RetrogradError(f"rounding_error: dtype is a floating type such as 'float32', not {dtype!r}") from None
     return unit * sum(
         float((np.abs(value.cotangent) * np.abs(value.array)).sum())
         for step in _operations(steps)
@@ -38,5 +47,10 @@ def _operations(steps: list[Step]) -> Iterator[Step]:
     for step in steps:
         if step.title and step.inside:
             yield from _operations(step.inside)
+        elif isinstance(step.prim, (Scan, While)) and not step.title:
+            raise RetrogradError(
+                f"rounding_error: step {step.number} is a loop that stayed closed, so its steps are not known; explain "
+                "fewer iterations"
+            )
         else:
             yield step

@@ -9,6 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
+from retrograd.config import FLOAT64
+from retrograd.core.box import Box
+from retrograd.core.cells import Cell
 from retrograd.core.dispatch import current
 from retrograd.core.tree import flatten, unflatten
 from retrograd.errors import RetrogradError
@@ -124,9 +129,16 @@ def _along(factor: Any, grad: Any) -> Any:
 
 
 def _checked(name: str, limit: Any) -> Any:
-    if isinstance(limit, (int, float)) and not limit > 0:
-        raise RetrogradError(f"{name} is above 0, not {limit}")
-    return float(limit) if isinstance(limit, int) else limit
+    if isinstance(limit, (Box, Cell)):
+        return limit
+    try:
+        known = np.asarray(limit, FLOAT64)
+        fine = bool(np.all(known > 0))
+    except (TypeError, ValueError):
+        fine = False
+    if not fine:
+        raise RetrogradError(f"{name} is above 0, not {limit!r}")
+    return limit if known.ndim else float(known)
 
 
 def _with_gradients(what: str, parameters: Module | Iterable[Parameter]) -> tuple[list[Parameter], list[Any]]:

@@ -21,8 +21,14 @@ def write_whole(path: Path, content: bytes) -> None:
     The temporary has one name for each target, so a killed writer's leftover is overwritten by the next.
     """
     temporary = path.with_name(f".{path.name}.tmp")
-    _write(temporary, content)
-    temporary.replace(path)
+    try:
+        with _naming(path):
+            _write(temporary, content)
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
     _flush_folder(path.parent)
 
 
@@ -42,9 +48,10 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.tmp-{secrets.token_hex(4)}")
     temporary.mkdir()
     try:
-        yield temporary
-        for file in temporary.iterdir():
-            _flush(file)
+        with _naming(path):
+            yield temporary
+            for file in temporary.iterdir():
+                _flush(file)
         _flush_folder(temporary)
         if replace and is_taken(path):
             _exchange(temporary, path)
@@ -53,6 +60,17 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         _flush_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """A full disk says which file it was too full for."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def is_taken(path: Path) -> bool:

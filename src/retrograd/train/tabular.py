@@ -1,8 +1,10 @@
 """The recipe behind ``retrograd train``: a fully connected network for a prepared table."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from itertools import pairwise
 from platform import python_version
 from typing import Any
 
@@ -111,10 +113,12 @@ def train_table(
         engine: of the `Trainer`.
 
     Raises:
-        RetrogradError: the engine is `native`, and the steps cannot be compiled.
+        RetrogradError: the network is too large for this machine, or the engine is `native`, and the steps cannot be
+            compiled.
         TrainingDiverged: the loss became infinite or NaN.
     """
     classes, rows = prepared.preprocessor.classes, prepared.rows
+    _check_memory((prepared.x.shape[1], *settings.hidden, len(classes) or 1))
     generator = Generator(settings.seed)
     model = network(prepared.x.shape[1], len(classes) or 1, settings, generator)
     x = prepared.x.astype(np.float32)
@@ -153,6 +157,23 @@ def batch_for(rows: int) -> int:
     (32, 64, 256)
     """
     return min(256, max(32, 1 << max(0, (rows // 100).bit_length())))
+
+
+def _check_memory(widths: Sequence[int]) -> None:
+    """Refuse a network that this machine cannot hold: the system would end the process without a word.
+
+    A float32 number has a gradient, two slots of Adam and a copy in the best weights: 20 bytes.
+    """
+    count = sum((ins + 1) * outs for ins, outs in pairwise(widths))
+    try:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows does not say
+        return
+    if 20 * count > there:
+        raise RetrogradError(
+            f"hidden layers of {', '.join(map(str, widths[1:-1]))} make {count:,} parameters, which need "
+            f"{20 * count / 1e9:,.0f} GB to train; this machine has {there / 1e9:,.0f}: choose narrower ones"
+        )
 
 
 def _optimizer(model: nn.Module, settings: Settings, steps: int) -> optim.Optimizer:

@@ -1,6 +1,7 @@
 """LaTeX and Markdown: every primitive's formula and derivative, whole explanations, names that would break it."""
 
 import re
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -14,7 +15,6 @@ from retrograd.explain.latex.mathml import mathml
 from retrograd.explain.latex.vocabulary import LATEX, Latex
 from retrograd.explain.latex.words import array, escaped, figure, name, text
 from retrograd.explain.network import explain_network
-from retrograd.explain.network.description import replaced
 from retrograd.explain.network.files import network_from
 from retrograd.primitives.catalogue import catalogue
 from retrograd.primitives.families import Pointwise
@@ -203,7 +203,7 @@ def test_networks_of_any_names():
         {"weights": [[0.4]], "biases": [0.5], "activation": "linear"},
     ]
     content = {"inputs": [0.5, -0.25], "targets": [1.0], "loss": "half squared error", "learning_rate": 0.1}
-    net = replaced(network_from({**content, "layers": layers}, "net.json"), input_names=("sepal length (cm)", NASTY))
+    net = replace(network_from({**content, "layers": layers}, "net.json"), input_names=("sepal length (cm)", NASTY))
     e = explain_network(net)
     for document in (e.latex(), e.markdown()):
         check_document(document)

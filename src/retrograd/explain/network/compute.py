@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from retrograd.core.forward import backpropagate
 from retrograd.core.reverse import Reverse
 from retrograd.core.sweep import sweep
 from retrograd.errors import ModelError
-from retrograd.explain.network.description import CROSS_ENTROPY, MEAN_SQUARED, Layer, Network, replaced
+from retrograd.explain.network.description import CROSS_ENTROPY, MEAN_SQUARED, Layer, Network
 from retrograd.jit.jitted import jit
 from retrograd.ops import arithmetic as a
 from retrograd.ops.inputs import array_of, face
@@ -167,7 +168,7 @@ class Rounds:
 
     def __init__(self, network: Network, update: str = "simultaneous") -> None:
         def repeat(count: Any, inputs: Any, targets: Any, rate: Any, *arrays: Any) -> Any:
-            with_these = replaced(network, inputs=inputs, targets=targets, learning_rate=rate)
+            with_these = replace(network, inputs=inputs, targets=targets, learning_rate=rate)
             return fori_loop(0, count, lambda _, held: tuple(one_round(with_these, held, update)), arrays)
 
         self._program = jit(repeat)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -170,12 +170,7 @@ class Network:
             there = f"{n} rows, counted from 0" if n > 1 else "one row, number 0"
             raise ModelError(f"there is no row {number}: the data has {there}")
         chosen = slice(number, number + 1)
-        return replaced(self, inputs=self.inputs[chosen], targets=self.targets[chosen])
-
-
-def replaced(network: Network, **changes: Any) -> Network:
-    """The network with other attributes."""
-    return Network(**{name: changes.get(name, getattr(network, name)) for name in Network.__dataclass_fields__})
+        return replace(self, inputs=self.inputs[chosen], targets=self.targets[chosen])
 
 
 def with_arrays(network: Network, arrays: Sequence[np.ndarray]) -> Network:
@@ -183,9 +178,7 @@ def with_arrays(network: Network, arrays: Sequence[np.ndarray]) -> Network:
     rest = iter(arrays)
     layers = []
     for layer in network.layers:
-        values = {name: getattr(layer, name) for name in Layer.__dataclass_fields__}
-        values["weights"] = np.asarray(next(rest))
-        if layer.biases is not None:
-            values["biases"] = np.asarray(next(rest))
-        layers.append(Layer(**values))
-    return replaced(network, layers=tuple(layers))
+        weights = np.asarray(next(rest))
+        biases = None if layer.biases is None else np.asarray(next(rest))
+        layers.append(replace(layer, weights=weights, biases=biases))
+    return replace(network, layers=tuple(layers))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from retrograd.explain.latex.equations import Heading, Item, Remark, Row, Table
@@ -18,7 +19,7 @@ from retrograd.explain.latex.vocabulary import PRODUCT, Latex
 from retrograd.explain.latex.words import name as latex_name
 from retrograd.explain.latex.words import text as latex_text
 from retrograd.explain.layout import Page
-from retrograd.explain.network.description import Layer, Network, replaced
+from retrograd.explain.network.description import Layer, Network
 from retrograd.explain.network.tables import Tables
 from retrograd.explain.network.text import NetworkText
 from retrograd.explain.network.worked import Worked
@@ -53,14 +54,15 @@ class Aliases:
     def network(self, network: Network) -> Network:
         """The network with made-up names."""
         inputs = tuple(map(self.alias, network.input_names))
-        return replaced(network, input_names=inputs, layers=tuple(map(self._layer, network.layers)))
+        return replace(network, input_names=inputs, layers=tuple(map(self._layer, network.layers)))
 
     def _layer(self, layer: Layer) -> Layer:
-        values = {field: getattr(layer, field) for field in Layer.__dataclass_fields__}
-        values["neurons"] = tuple(map(self.alias, layer.neurons))
-        values["weight_names"] = tuple(tuple(map(self.alias, row)) for row in layer.weight_names)
-        values["bias_names"] = tuple(map(self.alias, layer.bias_names))
-        return Layer(**values)
+        return replace(
+            layer,
+            neurons=tuple(map(self.alias, layer.neurons)),
+            weight_names=tuple(tuple(map(self.alias, row)) for row in layer.weight_names),
+            bias_names=tuple(map(self.alias, layer.bias_names)),
+        )
 
     def expression(self, written: str) -> str:
         """An expression of `NetworkText` in LaTeX."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def network_of(
         if not all(re.fullmatch(r"\w{1,16}", label) and not label.startswith("h") for label in outputs):
             outputs = layers[-1].neurons
             legend |= {f"o{k + 1}": f"class {label}" for k, label in enumerate(classes)}
-        layers[-1] = _with(layers[-1], activation="softmax", neurons=outputs)
+        layers[-1] = replace(layers[-1], activation="softmax", neurons=outputs)
     return Network(
         name=name,
         about=about,
@@ -89,12 +90,8 @@ def _linear(module: Any, place: int) -> Layer:
 
 def _activated(layer: Layer, module: Callable[[Any], Any], kind: str) -> Layer:
     if kind in PLAIN:
-        return _with(layer, activation=PLAIN[kind])
-    return _with(layer, activation=COMPOSED[kind], function=module)
-
-
-def _with(layer: Layer, **changes: Any) -> Layer:
-    return Layer(**{name: changes.get(name, getattr(layer, name)) for name in Layer.__dataclass_fields__})
+        return replace(layer, activation=PLAIN[kind])
+    return replace(layer, activation=COMPOSED[kind], function=module)
 
 
 def _named(layers: Sequence[Layer]) -> list[Layer]:
@@ -102,7 +99,7 @@ def _named(layers: Sequence[Layer]) -> list[Layer]:
     found = []
     for n, layer in enumerate(layers):
         letter = "o" if n == len(layers) - 1 else "h" if len(layers) == 2 else f"h{n + 1}."
-        found.append(_with(layer, neurons=tuple(f"{letter}{k + 1}" for k in range(len(layer.neurons)))))
+        found.append(replace(layer, neurons=tuple(f"{letter}{k + 1}" for k in range(len(layer.neurons)))))
     return found
 
 

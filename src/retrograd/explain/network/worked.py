@@ -188,10 +188,6 @@ class Worked:
         upstream = c.step.upstream[0]
         return [Term((int(k),), float(upstream[k]), float(column[k])) for k in np.flatnonzero(column)]
 
-    def through_softmax(self, k: int) -> list[float]:
-        """What the two ways from an output's score to the error hand back: its own logarithm, and the normaliser."""
-        return [float(np.asarray(c.array)[k]) for c in self.nets[-1].received]
-
     def gradient(self, weight: Weight) -> float:
         """dE/dweight."""
         return float(self.gradients[weight.array].array[weight.place])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from retrograd.errors import ModelError
 from retrograd.explain.network.compute import ACTIVATIONS
-from retrograd.explain.network.description import CROSS_ENTROPY, Layer, Network, replaced, with_arrays
+from retrograd.explain.network.description import CROSS_ENTROPY, Layer, Network, with_arrays
 from retrograd.explain.network.files import parsed
 
 MOST_ROUNDS = 10_000  # of one request
@@ -88,7 +88,7 @@ def _network(state: dict[str, Any], base: Network) -> Network:
     layers = tuple(_layer(layer, kind, n) for n, (layer, kind) in enumerate(zip(base.layers, kinds, strict=True)))
     given = _list(state["arrays"], len(base.arrays()), "arrays")
     arrays = [_array(x, a.shape, n) for x, a, n in zip(given, base.arrays(), _names(base), strict=True)]
-    return with_arrays(replaced(base, inputs=inputs, targets=targets, learning_rate=rate, layers=layers), arrays)
+    return with_arrays(replace(base, inputs=inputs, targets=targets, learning_rate=rate, layers=layers), arrays)
 
 
 @lru_cache(maxsize=4)
@@ -107,7 +107,7 @@ def _layer(layer: Layer, kind: Any, n: int) -> Layer:
     if not free or not isinstance(kind, str) or kind not in ACTIVATIONS:
         choice = ", ".join(ACTIVATIONS)
         raise ModelError(f"activations[{n}]: {kind!r:.40} cannot stand here: a layer may have {choice}")
-    return Layer(**{**{name: getattr(layer, name) for name in Layer.__dataclass_fields__}, "activation": kind})
+    return replace(layer, activation=kind)
 
 
 def _object(value: Any, keys: tuple[str, ...], where: str) -> dict[str, Any]:

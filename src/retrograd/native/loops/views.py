@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from retrograd.native.loops.ir import Constant, View, row_major
+from retrograd.native.loops.ir import Constant, row_major
 
 Place = Any  # View | Constant
 
@@ -76,14 +76,3 @@ def reshape(place: Place, shape: Sequence[int]) -> Place | None:
         i, j = end_i, end_j
     rest = iter(strides)
     return replace(place, shape=shape, strides=tuple(0 if n == 1 else next(rest) for n in shape))
-
-
-def overlap_free(view: View) -> bool:
-    """Whether different points are different elements."""
-    steps = sorted((abs(s), n) for n, s in zip(view.shape, view.strides, strict=True) if n > 1)
-    reach = 0
-    for s, n in steps:
-        if s <= reach:
-            return False
-        reach += s * (n - 1)
-    return True

@@ -5,6 +5,7 @@ import html
 import http.client
 import json
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from retrograd.errors import ModelError
 from retrograd.explain.network import explain_network
 from retrograd.explain.network.compute import Rounds
-from retrograd.explain.network.description import replaced, with_arrays
+from retrograd.explain.network.description import with_arrays
 from retrograd.explain.network.files import built_in
 from retrograd.explain.page import PageServer, Player
 from retrograd.explain.page.requests import read
@@ -87,7 +88,7 @@ def test_a_changed_network_is_worked_through_by_the_engine(xor, row):
     }  # fmt: skip
     found = figures(asked(xor, question(network, row=row, state=state)), row)
     layers = tuple(replaced_layer(layer, k) for layer, k in zip(network.layers, state["activations"], strict=True))
-    changed = replaced(network, inputs=inputs, targets=targets, learning_rate=0.7, layers=layers)
+    changed = replace(network, inputs=inputs, targets=targets, learning_rate=0.7, layers=layers)
     reference = explain_network(with_arrays(changed, arrays), row=row, rounds=0, check=False).figures()
     for label, value in reference.items():
         if label in found and not label.startswith(("new", "E after")):

@@ -1,7 +1,6 @@
 """Views move as NumPy's arrays do."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -85,11 +84,3 @@ def test_constants_only_change_their_shape():
     assert views.transpose(views.broadcast(c, (2, 3)), (1, 0)).shape == (3, 2)
     assert views.reshape(c, (1, 1)).shape == (1, 1)
     assert views.row(views.broadcast(c, (2, 3)), Counter(0)).shape == (3,)
-
-
-@pytest.mark.parametrize("shape, strides, free", [
-    ((3, 4), (4, 1), True), ((3, 4), (1, 3), True), ((3, 4), (2, 1), False), ((3,), (0,), False), ((1,), (0,), True),
-    ((2, 3), (-3, 1), True), ((), (), True),
-])  # fmt: skip
-def test_overlap(shape, strides, free):
-    assert views.overlap_free(View(Buffer(INT, 20, "arena"), INT, shape, strides)) is free
