@@ -4,7 +4,9 @@ import contextlib
 import doctest
 import importlib
 import pkgutil
+from collections import deque
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import pytest
 import retrograd as rg
 from retrograd import native
 from retrograd.core.primitive import REGISTRY
+from retrograd.jit import jitted
 from retrograd.primitives.vocabulary import BOXES, NUMPY
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +50,14 @@ def _own_primitives():
             vars(words).pop(name, None)
 
 
-@pytest.mark.usefixtures("_own_primitives")
+@pytest.fixture
+def _own_programs(monkeypatch):
+    """What `rg.jit` reports is what a reader sees, who has run that page alone."""
+    monkeypatch.setattr(jitted, "_tables", WeakValueDictionary())
+    monkeypatch.setattr(jitted, "_recent", deque(maxlen=64))
+
+
+@pytest.mark.usefixtures("_own_primitives", "_own_programs")
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_pages(page, tmp_path):
     if page.name in NEED_NATIVE and (reason := native.available()):

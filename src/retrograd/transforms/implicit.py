@@ -12,12 +12,12 @@ from retrograd.core.box import Box
 from retrograd.core.dispatch import apply
 from retrograd.core.tree import Structure, flatten, flatten_like, unflatten
 from retrograd.core.types import ArrayType, type_of
-from retrograd.errors import CellError, NotConverged, RetrogradError
+from retrograd.errors import CellError, DTypeError, NotConverged, RetrogradError
 from retrograd.graph.trace import Traced
 from retrograd.ops.arithmetic import stop_gradient
 from retrograd.ops.inputs import array_of, face
 from retrograd.primitives.implicit import FixedPoint
-from retrograd.transforms.arguments import flat_arrays, in_order, name_of, need_floats, users_of
+from retrograd.transforms.arguments import flat_arrays, in_order, name_of, users_of
 from retrograd.transforms.captures import CONSTANT, LIVE, SPENT, apply_traced, rearranged, tape_state, trace_tree
 from retrograd.transforms.control_flow import settled
 from retrograd.transforms.gradients import no_grad
@@ -60,11 +60,12 @@ def fixed_point(
     >>> rg.grad(rg.grad(root))(2.0)
     tensor(-0.08838835, dtype=float64, weak)
     """
-    if max_iterations < 1:
-        raise RetrogradError(f"fixed_point: max_iterations={max_iterations}, at least one is needed")
+    _check_limits(tolerance, derivative_tolerance, max_iterations)
     start, structure = flat_arrays(x0, "the x0 of fixed_point")
-    need_floats(start, "fixed_point", f)
     name = f"fixed_point of {name_of(f)}"
+    for v in start:
+        if v.dtype.kind != "f":
+            raise DTypeError(f"{name} from {v.dtype} values: convert them to floats")
     if not start:
         raise RetrogradError(f"{name}: x0 has no arrays")
     start = [array_of(stop_gradient(v)) if isinstance(v, Box) and v.node is not None else v for v in start]
@@ -87,6 +88,14 @@ def fixed_point(
         start = _in_python(f, unflatten(structure, start), args, close, max_iterations, name)
     outs = _solve(traced, start, values, close, derivative_tolerance, max_iterations, name)
     return unflatten(structure, [face(o) for o in outs])
+
+
+def _check_limits(tolerance: Any, derivative_tolerance: Any, max_iterations: Any) -> None:
+    if not isinstance(max_iterations, (int, np.integer)) or max_iterations < 1:
+        raise RetrogradError(f"fixed_point: max_iterations={max_iterations}, an integer of at least 1 is needed")
+    for name, value in (("tolerance", tolerance), ("derivative_tolerance", derivative_tolerance)):
+        if value is not None and not float(value) >= 0:  # a NaN neither
+            raise RetrogradError(f"fixed_point: {name}={value}, at least 0 is needed")
 
 
 def _solve(
