@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from retrograd import plots
 from retrograd.data import BUILTIN
+from retrograd.explain.templating import templates
 from retrograd.plots.plot import figure_class
 from retrograd.report.gather import Facts, gather
 from retrograd.report.picture import inline
@@ -130,20 +130,9 @@ def html(facts: Facts, place: Place) -> str:
         "largest": max((size for _, size in facts.influences), default=0.0) or 1.0,
         "pictures": _pictures(facts),
     }
-    page: str = _environment().get_template("report.html").render(content)
+    found = templates("retrograd.report", amount=amount, share=share, counted=counted, shown=shown)
+    page: str = found.get_template("report.html").render(content)
     return page
-
-
-@cache
-def _environment() -> Any:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    loader = PackageLoader("retrograd.report", "templates")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(amount=amount, share=share, counted=counted, shown=shown)
-    return environment
 
 
 def _pictures(facts: Facts) -> dict[str, Any]:

@@ -75,6 +75,8 @@ class Tables:
             self.page.line("  Each layer is overwritten before the layers below it get their gradients. That is not")
             self.page.line("  gradient descent; some hand calculations do it.")
             self.page.line()
+        elif (rows := max(len(r.outputs) for r in rounds)) > 1:
+            self.page.title(f"Training, on all {rows} rows (the gradients above are those of the one row)")
         else:
             self.page.title("Training")
         outputs = (
