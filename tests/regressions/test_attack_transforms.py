@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.errors import DTypeError, RetrogradError
+from retrograd.errors import DifferentiationError, DTypeError, RetrogradError
 
 V = np.array([1.0, 2.0, 3.0])
 
@@ -78,3 +78,15 @@ def test_integers_are_refused_in_words_that_fit_the_transform():
         with pytest.raises(DTypeError, match="convert them to floats") as found:
             transform()
         assert "argnums" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    "jump", [rg.round, rg.sign, lambda t: t > 0, lambda t: t.astype("int64"), lambda t: rg.argsort(t)]
+)
+def test_a_rule_that_jumps_has_no_reverse_mode(jump):
+    f = rg.custom_jvp(lambda x: x * x)
+    f.defjvp(lambda primals, tangents: (primals[0] ** 2, primals[0] * jump(tangents[0])))
+    for transform in (lambda: rg.grad(lambda x: rg.sum(f(x)))(V), lambda: rg.linearize(f, V)):
+        with pytest.raises(DifferentiationError, match="passes them through an operation that jumps"):
+            transform()
+    rg.jvp(f, (V,), (V,))

@@ -22,7 +22,8 @@ from retrograd.graph.keys import is_array
 from retrograd.graph.trace import trace
 from retrograd.ops.inputs import array_of
 from retrograd.primitives.control import Call, Cond, CustomVJP
-from retrograd.primitives.loops import Scan, While
+from retrograd.primitives.loops import Scan
+from retrograd.primitives.while_loop import While
 from retrograd.transforms.arguments import flat_arrays, name_of
 
 MOST = 200  # boxes; a program with more is folded

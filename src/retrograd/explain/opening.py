@@ -15,7 +15,8 @@ from retrograd.graph.interpret import evaluate
 from retrograd.graph.ir import Graph, Literal, Var, subgraphs
 from retrograd.primitives.control import Call, Cond, CustomVJP
 from retrograd.primitives.custom import CustomJVP
-from retrograd.primitives.loops import Scan, While
+from retrograd.primitives.loops import Scan
+from retrograd.primitives.while_loop import While
 
 LIMIT = 20_000  # a loop with more steps than this stays closed
 

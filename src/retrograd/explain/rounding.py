@@ -17,7 +17,8 @@ import numpy as np
 
 from retrograd.errors import RetrogradError
 from retrograd.explain.records import Step
-from retrograd.primitives.loops import Scan, While
+from retrograd.primitives.loops import Scan
+from retrograd.primitives.while_loop import While
 
 
 def rounding_error(steps: list[Step], dtype: Any) -> float:

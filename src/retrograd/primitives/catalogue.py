@@ -23,6 +23,7 @@ from retrograd.primitives import (
     rounding,
     sorting,
     trigonometric,
+    while_loop,
 )
 from retrograd.primitives.vocabulary import BOXES
 
@@ -30,7 +31,7 @@ FAMILIES = {
     "arithmetic": arithmetic, "rounding": rounding, "exponential": exponential, "trigonometric": trigonometric,
     "activation": activation, "comparison": comparison, "movement": movement, "reduction": reduction,
     "cumulative": cumulative, "indexing": indexing, "sorting": sorting, "contraction": contraction, "fused": fused,
-    "creation": creation, "control": control, "loops": loops, "custom": custom,
+    "creation": creation, "control": control, "loops": loops, "while loops": while_loop, "custom": custom,
     "implicit": implicit,
 }  # fmt: skip
 

@@ -17,7 +17,7 @@ from retrograd.primitives import derive
 from retrograd.primitives.control import Call, Declared, example, filled
 from retrograd.primitives.exponential import EXP
 from retrograd.primitives.families import lead
-from retrograd.primitives.linearity import AFFINE, FREE, LINEAR, depends, roles
+from retrograd.primitives.linearity import AFFINE, CUT, FREE, LINEAR, depends, roles
 from retrograd.primitives.trigonometric import COS, SIN
 
 
@@ -137,6 +137,8 @@ class CustomJVP(Declared):
             problem = "its derivative by the tangents depends on the tangents"
         elif any(map(depends, outs[:n_out])):
             problem = "the result itself, which comes first, depends on the tangents"
+        elif CUT in outs[n_out : parts.n_outputs]:
+            problem = "it passes them through an operation that jumps, such as a comparison or rounding"
         elif any(r in (AFFINE, FREE) for r in outs[n_out : parts.n_outputs]):
             problem = "it does not vanish where they do"
         if problem:

@@ -22,10 +22,11 @@ from retrograd.primitives.arithmetic import ABSOLUTE, MAXIMUM, Convert
 from retrograd.primitives.comparison import LOGICAL_AND, WHERE
 from retrograd.primitives.control import Call, OfGraphs, check_inputs, drawn, example, filled, run_inner
 from retrograd.primitives.families import Pointwise, broadcast_to, lead
-from retrograd.primitives.loops import While, check_carry
+from retrograd.primitives.loops import check_carry
 from retrograd.primitives.movement import Reshape
 from retrograd.primitives.reduction import AnyTrue, Max
 from retrograd.primitives.trigonometric import SIN
+from retrograd.primitives.while_loop import While
 
 UNFINISHED, NOT_FINITE = -1, -2
 

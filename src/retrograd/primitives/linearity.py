@@ -9,8 +9,8 @@ import numpy as np
 
 from retrograd.graph.ir import Graph, Literal, subgraphs
 
-ZERO, FREE, LINEAR, AFFINE = "zero", "free", "linear", "affine"
-"""Zero; independent of the inputs, and perhaps not zero; vanishes with them; does not."""
+ZERO, FREE, LINEAR, AFFINE, CUT = "zero", "free", "linear", "affine", "cut"
+"""Zero; independent of the inputs, and perhaps not zero; vanishes with them; does not; made of them by what jumps."""
 
 ADDS = {"add": 0, "subtract": 0, "where": 1, "concatenate": 0}  # name -> the first of the arguments that are added
 KEEPS_ZERO = frozenset((
@@ -42,7 +42,7 @@ def roles(graph: Graph, given: Sequence[str]) -> list[str]:
 
 def depends(role: str) -> bool:
     """Whether a value of this role depends on the inputs in question."""
-    return role in (LINEAR, AFFINE)
+    return role in (LINEAR, AFFINE, CUT)
 
 
 def _through(prim: Any, own: list[str]) -> str:
@@ -51,8 +51,15 @@ def _through(prim: Any, own: list[str]) -> str:
     if not any(map(depends, own)):
         added = own[ADDS.get(prim.name, 0) :]
         return ZERO if own and prim.name in KEEPS_ZERO and all(r == ZERO for r in added) else FREE
+    if CUT in own or _jumps(prim):
+        return CUT
     start = ADDS.get(prim.name)
     return AFFINE if AFFINE in own or (start is not None and FREE in own[start:]) else LINEAR
+
+
+def _jumps(prim: Any) -> bool:
+    """Whether `prim` has no derivative but zero; what the user declares a constant is one."""
+    return getattr(prim, "piecewise_constant", False) or not (prim.differentiable or prim.name == "stop_gradient")
 
 
 def _joined(one: str, other: str) -> str:
@@ -62,7 +69,7 @@ def _joined(one: str, other: str) -> str:
         return one
     if ZERO in both:
         return (both - {ZERO}).pop()
-    return AFFINE
+    return CUT if CUT in both else AFFINE
 
 
 def _through_graphs(prim: Any, own: list[str]) -> list[str]:

@@ -145,7 +145,7 @@ def _sum_over(axis: int) -> Callable[[Any], Any]:
 
 def _contributions(case: Case) -> Iterator[tuple[Any, str, Primitive]]:
     prim = case.prim
-    parts = _by_argument(case)
+    parts = by_argument(case)
     for i in case.floats:
         changes: dict[str, Callable[[Any], Any]] = {"times 1.001": _scale, "negated": _negate, "dropped": _drop}
         changes |= {f"summed over axis {a}": _sum_over(a) for a, n in enumerate(np.shape(case.args[i])) if n > 1}
@@ -158,7 +158,7 @@ def _contributions(case: Case) -> Iterator[tuple[Any, str, Primitive]]:
                 yield text, text, _altered(prim, pushforward=_pushing(prim, i, change))
 
 
-def _by_argument(case: Case) -> dict[int, bool]:
+def by_argument(case: Case) -> dict[int, bool]:
     """Whether the derivative by each floating argument is anything but zero here: zero cannot be got wrong."""
     found = {}
     for i, x in zip(case.floats, case.inputs, strict=True):

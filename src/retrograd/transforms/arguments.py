@@ -55,7 +55,9 @@ def need_floats(values: Sequence[Any], transform: str, f: Any) -> None:
     """Refuse to differentiate with respect to integers."""
     for v in values:
         if v.dtype.kind != "f":
-            instead = "leave them out of argnums" if transform in ("grad", "jacobian") else "let the function capture them"
+            instead = (
+                "leave them out of argnums" if transform in ("grad", "jacobian") else "let the function capture them"
+            )
             raise DTypeError(
                 f"{transform} of {name_of(f)} with respect to {v.dtype} values: convert them to floats, or {instead}"
             )

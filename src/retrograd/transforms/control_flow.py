@@ -23,7 +23,8 @@ from retrograd.ops import arithmetic as a
 from retrograd.ops.indexing import getitem
 from retrograd.ops.inputs import array_of, converted, face, is_weak
 from retrograd.ops.shaping import arange, stack
-from retrograd.primitives.loops import Scan, While
+from retrograd.primitives.loops import Scan
+from retrograd.primitives.while_loop import While
 from retrograd.transforms.arguments import face_like, flat_arrays, holds, in_order, name_of, users_of
 from retrograd.transforms.branches import cond
 from retrograd.transforms.captures import (

@@ -21,7 +21,8 @@ from retrograd.ops.indexing import getitem
 from retrograd.ops.inputs import array_of
 from retrograd.ops.shaping import stack
 from retrograd.primitives.control import Call, Cond
-from retrograd.primitives.loops import Scan, While, reporting
+from retrograd.primitives.loops import Scan, reporting
+from retrograd.primitives.while_loop import While
 
 
 def unfold(prim: Primitive, args: Sequence[Any]) -> tuple[Any, ...] | None:
