@@ -144,3 +144,44 @@ def test_inside_a_transform_loops_still_run_as_python():
             return rg.fori_loop(0, 3, lambda i, c: c * x if int(i) < 2 else c, 1.0)
 
     assert float(rg.grad(f)(3.0)) == 6.0
+
+
+# What Python cannot decide is traced, as without debug mode ---------------------------------------------------------------
+
+
+def test_lanes_that_differ_are_traced():
+    def halved(x):
+        return rg.cond(x > 2.0, lambda x: x / 2.0, lambda x: x, x)
+
+    def small(x):
+        return rg.while_loop(lambda x: x > 1.0, lambda x: x / 2.0, x)
+
+    def counted(n):
+        return rg.fori_loop(0, n, lambda i, c: c + i, rg.tensor(0))
+
+    x, n = np.array([1.0, 3.0, 5.0]), np.array([0, 2, 5])
+    outside = [rg.vmap(f)(v).numpy() for f, v in ((halved, x), (small, x), (counted, n))]
+    with rg.debug():
+        inside = [rg.vmap(f)(v).numpy() for f, v in ((halved, x), (small, x), (counted, n))]
+        compiled = [rg.jit(f)(v[1]).item() for f, v in ((halved, x), (small, x), (counted, n))]
+    for a, b, c in zip(outside, inside, compiled, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert c == a[1]
+
+
+def test_a_scan_over_no_rows_has_its_results():
+    with rg.debug():
+        carry, ys = rg.scan(lambda c, x: (c + x, rg.stack([c, x])), 1.0, np.zeros(0))
+    assert carry.item() == 1.0 and ys.shape == (0, 2)
+
+
+def test_a_condition_is_asked_once_for_each_turn():
+    asked = []
+
+    def below(x):
+        asked.append(float(x))
+        return x < 4.0
+
+    with rg.debug():
+        rg.while_loop(below, lambda x: x * 2.0, 1.0)
+    assert asked == [1.0, 2.0, 4.0]

@@ -36,6 +36,16 @@ def concrete(x: Any, why: str) -> np.ndarray:
     return x
 
 
+def is_concrete(x: Any) -> bool:
+    """Whether Python can see the value of `x`, because nothing that traces it hides it."""
+    x = array_of(x)
+    while isinstance(x, Box):
+        if x.owner is not None and not x.owner.shows_values:
+            return False
+        x = x.value
+    return True
+
+
 def _is_array(key: Any) -> bool:
     return isinstance(key, (Box, Cell, np.ndarray, list, np.bool_)) or type(key) is bool
 

@@ -19,6 +19,7 @@ from retrograd.graph.ir import Graph, Literal
 from retrograd.graph.stage import peek
 from retrograd.graph.trace import Traced, trace_pure
 from retrograd.ops.arithmetic import logical_not
+from retrograd.ops.indexing import is_concrete
 from retrograd.ops.inputs import array_of, face
 from retrograd.primitives.arithmetic import Convert
 from retrograd.primitives.control import Cond
@@ -52,7 +53,7 @@ def cond(predicate: Any, true: Callable[..., Any], false: Callable[..., Any], *o
     test = array_of(predicate)
     if test.shape or test.dtype.kind != "b":
         raise ShapeError(f"cond needs a boolean scalar, got {test.dtype} of shape {tuple(test.shape)}")
-    if debugging():
+    if debugging() and is_concrete(test):
         return true(*operands) if bool(face(test)) else false(*operands)
     values, structure = flat_arrays(list(operands), "the operands of cond")
     arguments = Structure(tuple, None, structure.children)

@@ -20,7 +20,7 @@ from retrograd.errors import CellError, RetrogradError, ShapeError, TracingError
 from retrograd.graph.ir import Literal
 from retrograd.graph.trace import Traced, trace_pure
 from retrograd.ops import arithmetic as a
-from retrograd.ops.indexing import getitem
+from retrograd.ops.indexing import getitem, is_concrete
 from retrograd.ops.inputs import array_of, converted, face, is_weak
 from retrograd.ops.shaping import arange, stack
 from retrograd.primitives.loops import Scan
@@ -103,7 +103,7 @@ def scan(
     columns, column_structure = flat_arrays(xs, "the xs of scan")
     steps = _length(columns, length)
     _check_memory(memory)
-    if debugging():
+    if debugging() and steps:  # what a body gives that never runs is known from its trace alone
         return _scan_in_python(f, _as_tensors(init), columns, column_structure, steps, reverse)
     both = Structure(tuple, "pair", (carry_structure, column_structure))
     name = f"scan of {name_of(f)}"
@@ -203,7 +203,7 @@ def fori_loop(
     static = isinstance(lower, (int, np.integer)) and isinstance(upper, (int, np.integer))
     if memory is not None and not static:
         raise RetrogradError("fori_loop: memory= bounds a reverse sweep, which needs Python integers as bounds")
-    if debugging():
+    if debugging() and is_concrete(lower) and is_concrete(upper):
         carry = _as_tensors(init)
         for i in range(int(lower), int(upper)):
             carry = body(face(np.asarray(i, INT)), carry)
@@ -249,10 +249,12 @@ def while_loop(
     tensor(128)
     """
     if debugging():
-        carry, done = _as_tensors(init), 0
-        while condition(carry) and (max_iterations is None or done < max_iterations):
-            carry, done = body(carry), done + 1
-        return carry if max_iterations is not None else _forward_only(carry)
+        going, carry, done = condition(_as_tensors(init)), _as_tensors(init), 0
+        if is_concrete(going):
+            while going and (max_iterations is None or done < max_iterations):
+                carry, done = body(carry), done + 1
+                going = condition(carry)
+            return carry if max_iterations is not None else _forward_only(carry)
     if max_iterations is not None:
         return _bounded_while(condition, body, init, max_iterations)
     carry, structure = flat_arrays(init, "the carry of while_loop")
