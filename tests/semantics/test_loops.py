@@ -5,7 +5,7 @@ import pytest
 
 import retrograd as rg
 from retrograd.errors import MissingRule, RetrogradError, ShapeError, TracingError
-from tests.semantics.ways import LOOP_WAYS, in_debug, loop_ways, same
+from tests.semantics.ways import LOOP_WAYS, loop_ways, same
 
 
 def nearly(a, b):
