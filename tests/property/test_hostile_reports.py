@@ -94,7 +94,7 @@ def test_reports_of_hostile_tables(table):
 
 @pytest.mark.deep
 @pytest.mark.timeout(1800)
-@settings(max_examples=300, suppress_health_check=SLOW)
+@settings(max_examples=80, suppress_health_check=SLOW)
 @given(st.one_of(tables(), trainable(), trainable()))
 def test_reports_of_many_hostile_tables(table):
     check_reports(*table)

@@ -19,7 +19,7 @@ from tests.property.hostile_tables import ragged_and_random, tables
 QUICK = ("--epochs", "1", "--hidden", "3", "--engine", "eager")
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
 few = settings(max_examples=25, suppress_health_check=SLOW)
-many = settings(max_examples=1500, suppress_health_check=SLOW)
+many = settings(max_examples=400, suppress_health_check=SLOW)
 options = st.lists(
     st.sampled_from([*["--seed=1"] * 9, "--day-first", "--no-header", "--keep=a", "--category=a", "--drop=a", "--task=regression", "--test=0",
                      "--task=classification", "--validation=0", "--month-first"]),
