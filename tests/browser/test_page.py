@@ -2,6 +2,7 @@
 
 import re
 import statistics
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from retrograd import nn
 from retrograd.explain.network import explain_network
 from retrograd.explain.network.compute import Rounds
-from retrograd.explain.network.description import replaced, with_arrays
+from retrograd.explain.network.description import with_arrays
 from retrograd.explain.network.files import built_in
 from retrograd.explain.network.sequential import network_of
 
@@ -199,11 +200,11 @@ def test_every_figure_follows_from_a_changed_weight(played):
     reader.write("target_o1", "0.5")
     inputs, targets = network.inputs.copy(), network.targets.copy()
     inputs[0, 0], targets[0, 0] = 0.75, 0.5
-    network = replaced(network, inputs=inputs, targets=targets)
+    network = replace(network, inputs=inputs, targets=targets)
     assert_tables(reader, network)
     reader.run("const r = document.getElementById('rate'); r.value = '0.125'; r.dispatchEvent(new Event('change'))")
     reader.settle()
-    network = replaced(network, learning_rate=0.125)
+    network = replace(network, learning_rate=0.125)
     assert_tables(reader, network)
     address = reader.run("return location.origin")
     assert all(u.startswith((address, "data:")) for u in reader.requests())
