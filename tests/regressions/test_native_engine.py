@@ -145,3 +145,23 @@ def test_signals_neither_tear_commits_nor_change_snapshots():
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)
     assert all(np.array_equal(value, copy) for value, copy in kept)
+
+
+def test_a_carry_that_lies_in_a_row_of_a_stack():
+    """The next carry, a constant, was written into the first row whatever the row."""
+
+    def inner(c, x):
+        a, b = c
+        return (a * 0.7 + b + x, rg.zeros(4, dtype="float64")), a
+
+    def outer(c, x):
+        (a, b), ys = rg.scan(inner, (c, x), x[:3])
+        return a, (b, rg.sum(ys))
+
+    def f(x):
+        last, (rows, sums) = rg.scan(outer, rg.ones(4, dtype="float64"), x)
+        return last, rows + 1.0, sums
+
+    x = np.arange(12.0).reshape(3, 4)
+    for found, wanted in zip(rg.jit(f)(x), f(x), strict=True):
+        np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=1e-14)

@@ -43,7 +43,10 @@ def test_the_version(capsys):
 
 def test_mistakes_are_answered_by_what_was_meant(capsys):
     assert refused(capsys, "trian", "digits") == "retrograd: there is no command 'trian'; did you mean 'train'?"
-    assert refused(capsys, "xyz") == "retrograd: there is no command 'xyz'; there are train, predict, evaluate, explain, play"
+    assert (
+        refused(capsys, "xyz")
+        == "retrograd: there is no command 'xyz'; there are train, predict, evaluate, explain, play"
+    )
     assert "--epochs" in refused(capsys, "train", "digits", "--epoch", "3")
     assert "relu" in refused(capsys, "train", "digits", "--activation", "rellu")
     assert "DATA" in refused(capsys, "train")

@@ -106,6 +106,8 @@ def _in_place(statements: Sequence[Any], own: View, view: View, top: bool) -> bo
     first = next((i for i, s in enumerate(statements) if any(w.buffer is own.buffer for w in _all_writes(s))), None)
     if first is None or view.buffer is None or own.buffer is None:
         return False
+    if not (own.whole and view.whole):  # a carry may lie in a row of what a loop outside stacks
+        return False
     for i, s in enumerate(statements[first:]):
         if top and _can_fail(s):
             return False
