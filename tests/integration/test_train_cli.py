@@ -335,7 +335,7 @@ def test_what_is_no_model_is_never_replaced(refused, tmp_path, force):
         (("iris", "--seed", "-1"), "--seed"),
         (("iris", "--epochs", "0"), "--epochs"),
         (("iris", "--validation", "0", "--patience", "3"), "--patience watches the validation rows"),
-        (("iris", "--hidden", "9999999999,9999999999"), "not enough memory"),
+        (("iris", "--hidden", "9999999999,9999999999"), "GB to train; this machine has"),
         (("bad.csv", "--target", "y"), "line 3 has only 1"),
         (("gone/x.csv", "--target", "y"), "there is no file 'gone/x.csv'"),
     ],
