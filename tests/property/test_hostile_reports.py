@@ -86,7 +86,7 @@ def check_reports(content, target):
         assert run(folder, "evaluate", "x-model", "x.csv")[0] == 0
 
 
-@settings(max_examples=8, suppress_health_check=SLOW)
+@settings(max_examples=4, suppress_health_check=SLOW)
 @given(trainable())
 def test_reports_of_hostile_tables(table):
     check_reports(*table)
