@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from math import prod
 from typing import Any
 
 from retrograd.errors import RetrogradError
@@ -119,3 +121,9 @@ def flatten_like(structure: Structure, tree: Any, what: str) -> list[Any]:
 
     walk(structure, tree)
     return leaves
+
+
+def pieces(vector: Any, shapes: Sequence[tuple[int, ...]]) -> list[Any]:
+    """A vector cut into arrays of these shapes, one after the other; derivatives go through."""
+    ends = list(accumulate((prod(shape) for shape in shapes), initial=0))
+    return [vector[b:e].reshape(shape) for (b, e), shape in zip(pairwise(ends), shapes, strict=True)]

@@ -13,9 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from retrograd.core.sweep import Node
 from retrograd.errors import RetrogradError
-from retrograd.learning.recording import record
+from retrograd.transforms.derivatives import grad
 
 
 class OrderedSystem:
@@ -75,15 +74,5 @@ class OrderedSystem:
 
 
 def _gradient(f: Callable[..., Any], values: Sequence[float]) -> list[float]:
-    """The partial derivatives of one equation, which may not use all of its arguments, or none."""
-    if not values:
-        return []
-    used = [False]
-
-    def counted(*args: Any) -> Any:
-        out = f(*args)
-        used[0] = isinstance(getattr(out, "node", None), Node)
-        return out if used[0] else args[0] * 0.0
-
-    found = record(counted, *values).backward()
-    return [0.0 if g is None or not used[0] else float(g) for g in found]
+    """The partial derivatives of one equation, 0 with respect to values that it does not use."""
+    return [float(g) for g in grad(f, argnums=tuple(range(len(values))))(*values)] if values else []

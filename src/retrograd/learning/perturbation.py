@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from retrograd.core.tree import flatten, unflatten
+from retrograd.core.tree import flatten, pieces, unflatten
 from retrograd.errors import RetrogradError, ShapeError
 
 
@@ -42,9 +42,7 @@ class _Vector:
 
     def tree(self, vector: np.ndarray) -> Any:
         """The vector in the shape of the parameters."""
-        ends = np.cumsum([int(np.prod(s)) for s in self.shapes])
-        parts = np.split(vector, ends[:-1])
-        return unflatten(self.structure, [p.reshape(s) for p, s in zip(parts, self.shapes, strict=True)])
+        return unflatten(self.structure, pieces(vector, self.shapes))
 
     def __call__(self, vector: np.ndarray) -> float:
         self.evaluations += 1

@@ -6,15 +6,14 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
-
 from retrograd.core.cells import Cell
+from retrograd.core.tree import pieces
 from retrograd.errors import RetrogradError, ShapeError
 from retrograd.nn.functional import hand_down, under
 from retrograd.nn.module import Module
 from retrograd.nn.state import constant
 from retrograd.ops.inputs import array_of, converted
-from retrograd.ops.shaping import concat, ravel, reshape
+from retrograd.ops.shaping import concat, ravel
 from retrograd.tensor.parameter import Parameter
 from retrograd.transforms.derivatives import value_and_grad
 
@@ -43,12 +42,10 @@ def vector_to_parameters(vector: Any, parameters: Iterable[Parameter]) -> None:
 
 
 def _parts(vector: Any, shapes: list[tuple[int, ...]]) -> list[Any]:
-    v = array_of(vector)
-    sizes = [math.prod(shape) for shape in shapes]
-    if tuple(v.shape) != (sum(sizes),):
-        raise ShapeError(f"the parameters have {sum(sizes)} numbers in all, the vector has shape {tuple(v.shape)}")
-    ends = np.cumsum([0, *sizes])
-    return [reshape(v[int(b) : int(e)], shape) for b, e, shape in zip(ends, ends[1:], shapes, strict=False)]
+    v, size = array_of(vector), sum(math.prod(shape) for shape in shapes)
+    if tuple(v.shape) != (size,):
+        raise ShapeError(f"the parameters have {size} numbers in all, the vector has shape {tuple(v.shape)}")
+    return pieces(v, shapes)
 
 
 def closure(model: Module, loss_fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:

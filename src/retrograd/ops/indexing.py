@@ -29,21 +29,26 @@ def concrete(x: Any, why: str) -> np.ndarray:
         TracingError: if it is.
     """
     x = array_of(x)
+    owner = _hiding(x)
+    if owner is not None:
+        raise TracingError(f"{why}{at_user_line()}, but the value is being traced by {owner.describe()}")
     while isinstance(x, Box):
-        if x.owner is not None and not x.owner.shows_values:
-            raise TracingError(f"{why}{at_user_line()}, but the value is being traced by {x.owner.describe()}")
         x = x.value
     return x
 
 
 def is_concrete(x: Any) -> bool:
     """Whether Python can see the value of `x`, because nothing that traces it hides it."""
-    x = array_of(x)
+    return _hiding(array_of(x)) is None
+
+
+def _hiding(x: Any) -> Any:
+    """The interpreter that hides a value from Python, or None."""
     while isinstance(x, Box):
         if x.owner is not None and not x.owner.shows_values:
-            return False
+            return x.owner
         x = x.value
-    return True
+    return None
 
 
 def _is_array(key: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from retrograd.core.tree import flatten, unflatten
+from retrograd.core.tree import flatten, pieces, unflatten
 from retrograd.errors import NonFiniteError, RetrogradError
 from retrograd.transforms.derivatives import grad, hessian
 
@@ -53,12 +53,10 @@ def classify_point(f: Callable[[Any], Any], x: Any, *, tolerance: float = 1e-6) 
     arrays = [np.asarray(leaf, np.float64) for leaf in leaves]
     if not sum(a.size for a in arrays):
         raise RetrogradError("classify_point: the point has no numbers")
-    ends = np.cumsum([a.size for a in arrays])[:-1]
+    shapes = [a.shape for a in arrays]
 
     def of_vector(v: Any) -> Any:
-        starts = [0, *map(int, ends)]
-        parts = [v[s : s + a.size].reshape(a.shape) for s, a in zip(starts, arrays, strict=True)]
-        return f(unflatten(structure, parts))
+        return f(unflatten(structure, pieces(v, shapes)))
 
     at = np.concatenate([a.ravel() for a in arrays])
     norm = float(np.linalg.norm(np.asarray(grad(of_vector)(at))))
